@@ -1,0 +1,42 @@
+# One word for each thing a newcomer or CI does. Everything lives in .venv beside this file.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SONGS ?= examples/calypso
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup demo test test-slow check bench clean
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Angen needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.installed ## make .venv and install angen into it
+
+demo: setup ## train an adapter on examples/calypso (or SONGS=folder) and compare it with the base
+	$(BIN)/angen demo "$(SONGS)"
+
+test: setup ## the plain tests, a few minutes
+	$(BIN)/python -m pytest -q
+
+test-slow: setup ## the slow tests that prove the main job
+	$(BIN)/python -m pytest -q -m slow
+
+check: setup ## lint, format, types, import contract, doctests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q --doctest-modules src README.md --doctest-glob='*.md'
+
+bench: setup ## measure speed as ratios within one run
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m bench
+
+clean: ## remove .venv and caches (never the workspace)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build
