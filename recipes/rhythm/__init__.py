@@ -1,0 +1,1 @@
+"""How the weights of `angen.analysis.bars` and `.rhythm` are made."""

@@ -1,0 +1,179 @@
+"""Key from a harmonic pitch-class profile: spectral peaks vote for the notes whose harmonics they may be.
+
+Profiles and weights: Albrecht and Shanahan 2013 ("The Use of Large Corpora to Train a New Type of Key-Finding
+Algorithm"), Temperley 2001 ("The Cognition of Basic Musical Structures") and the `bgate` profile of Faraldo
+et al. 2016 ("Key Estimation in Electronic Dance Music"); the harmonic vote follows Gomez 2006 ("Tonal
+Description of Polyphonic Audio").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from angen.analysis.spectrum import RATE_HZ, Float, magnitude_blocks
+
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+SIZE, HOP = 8192, 4096
+FRAME_RATE_HZ = RATE_HZ / HOP
+_LOWEST_HZ, _HIGHEST_HZ = 55.0, 3500.0
+_HARMONICS = ((1, 1.0), (2, 0.5), (3, 0.35), (4, 0.2), (5, 0.12))
+_BASS_PITCH = 52
+_BASS_WEIGHT = 0.25
+_NOISE, _MUSIC = 0.05, 0.1  # deviation over mean of a profile: drums and noise stay below, music above
+
+_PROFILES = np.array(
+    [  # (profile, major and minor, degree from the tonic)
+        [
+            [0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081],
+            [0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052],
+        ],
+        [
+            [0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400],
+            [0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330],
+        ],
+        [
+            [1.00, 0.00, 0.42, 0.00, 0.53, 0.37, 0.00, 0.77, 0.00, 0.38, 0.21, 0.30],
+            [1.00, 0.00, 0.36, 0.39, 0.00, 0.38, 0.00, 0.74, 0.27, 0.00, 0.42, 0.23],
+        ],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key estimate.
+
+    Args:
+        tonic: Pitch class, 0 (C) to 11 (B).
+        mode: "major" or "minor".
+        confidence: 0 to 1: how tonal the sound is, times the probability of this key. That follows from its
+            lead over the second best key, as measured on composed music (0.3 without any lead).
+    """
+
+    tonic: int
+    mode: str
+    confidence: float
+
+    @property
+    def name(self) -> str:
+        """The key in words, as in "F# major". Black keys are written as sharps."""
+        return f"{PITCH_CLASSES[self.tonic]} {self.mode}"
+
+    @property
+    def camelot(self) -> str:
+        """Its number on the Camelot wheel, where neighbours mix well: C major is 8B, A minor 8A."""
+        tonic = self.tonic if self.mode == "major" else self.tonic + 3
+        return f"{(7 * tonic + 7) % 12 + 1}{'B' if self.mode == 'major' else 'A'}"
+
+
+@dataclass(frozen=True, eq=False)
+class Harmony:
+    """Pitch content over time.
+
+    Args:
+        chroma: Votes for each pitch class, shape (frames, 12), 5.4 frames a second.
+        bass: Weight of each pitch class among low notes over the whole recording, shape (12,).
+    """
+
+    chroma: NDArray[np.float64]
+    bass: NDArray[np.float64]
+
+
+def harmony_of(signal: Float) -> Harmony:
+    """Tuned harmonic pitch-class profile of a listening signal, shape (samples,)."""
+    frame, pitch, amplitude, loudest = _peaks(signal)
+    frames = 1 + len(signal) // HOP
+    if not len(pitch):
+        return Harmony(np.zeros((frames, 12)), np.zeros(12))
+    tuning = np.angle(np.sum(np.sqrt(amplitude) * np.exp(2j * np.pi * pitch))) / (2 * np.pi)
+    pitch = pitch - tuning
+    weight = np.sqrt(amplitude / loudest) * np.exp(-0.5 * ((pitch - 60) / 22) ** 2)
+    chroma = np.zeros(frames * 12)
+    for harmonic, share in _HARMONICS:
+        note = pitch - 12 * np.log2(harmonic)
+        nearest = np.round(note)
+        votes = share * weight * np.cos(np.pi * (note - nearest)) ** 2
+        cells = frame * 12 + nearest.astype(np.int64) % 12
+        chroma += np.bincount(cells, votes, minlength=frames * 12)
+    low = pitch < _BASS_PITCH
+    bass = np.bincount(np.round(pitch[low]).astype(np.int64) % 12, weight[low], minlength=12)
+    return Harmony(chroma.reshape(frames, 12), bass.astype(np.float64))
+
+
+def _peaks(signal: Float) -> tuple[NDArray[np.int64], Float, Float, Float]:
+    """Spectral peaks: frame, pitch (69 is 440 Hz), magnitude, and the largest magnitude of their frame."""
+    low, high = (int(hz * SIZE / RATE_HZ) for hz in (_LOWEST_HZ, _HIGHEST_HZ))
+    found: list[tuple[NDArray[np.int64], Float, Float, Float]] = []
+    for first, whole in magnitude_blocks(signal, SIZE, HOP):
+        magnitude = whole[:, low - 1 : high + 2]
+        loudest = magnitude.max(axis=1, keepdims=True)
+        middle = magnitude[:, 1:-1]
+        is_peak = (middle > magnitude[:, :-2]) & (middle >= magnitude[:, 2:])
+        is_peak &= middle > np.maximum(0.01 * loudest, 1e-3)
+        row, column = np.nonzero(is_peak)
+        left, peak, right = (np.log(magnitude[row, column + i] + 1e-9) for i in range(3))
+        curve = left - 2 * peak + right
+        offset = np.clip(0.5 * (left - right) / np.where(curve == 0, -1, curve), -0.5, 0.5)
+        hz = (column + low + offset) * np.float32(RATE_HZ / SIZE)
+        pitch = (69 + 12 * np.log2(hz / 440)).astype(np.float32)
+        found.append((row + first, pitch, middle[row, column], loudest[row, 0]))
+    frames, pitches, magnitudes, maxima = zip(*found, strict=True)
+    return np.concatenate(frames), np.concatenate(pitches), np.concatenate(magnitudes), np.concatenate(maxima)
+
+
+def estimate_key(harmony: Harmony) -> Key | None:
+    """The key of a recording; None when there are no pitches in it."""
+    profile = mean_profile(harmony.chroma)
+    if profile is None:
+        return None
+    scores = key_scores(profile, harmony.bass)
+    order = np.argsort(-scores.ravel(), kind="stable")
+    lead = float(scores.ravel()[order[0]] - scores.ravel()[order[1]])
+    mode, tonic = divmod(int(order[0]), 12)
+    confidence = tonality_of(profile) * _variety(profile) * min(1.0, 0.3 + 2.4 * lead)
+    return Key(tonic, ("major", "minor")[mode], confidence)
+
+
+def tonality_of(profile: NDArray[np.float64]) -> float:
+    """0 for a flat profile, as noise and drums have it, to 1 for one as uneven as that of any music."""
+    unevenness = float(profile.std() / max(float(profile.mean()), 1e-12))
+    return float(np.clip((unevenness - _NOISE) / (_MUSIC - _NOISE), 0, 1))
+
+
+def _variety(profile: NDArray[np.float64]) -> float:
+    """0 for a single note, whose few pitch classes are its harmonics, 1 for two notes or more."""
+    share = profile[profile > 0] / profile.sum()
+    classes = float(np.exp(-(share * np.log(share)).sum()))
+    return float(np.clip((classes - 3.5) / 0.5, 0, 1))
+
+
+def mean_profile(chroma: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Mean of the frames, each scaled to sum 1, quiet ones counting less; shape (12,). None without votes."""
+    sums = chroma.sum(axis=1)
+    heard = sums > 0
+    if not heard.any():
+        return None
+    chroma, sums = chroma[heard], sums[heard]
+    weights = np.minimum(1, sums / np.median(sums))
+    return np.asarray(np.average(chroma / sums[:, None], axis=0, weights=weights))
+
+
+def key_scores(profile: NDArray[np.float64], bass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fit of 24 keys: mean Pearson correlation with three profiles, plus the tonic's share of the bass.
+
+    Args:
+        profile: Pitch classes of the recording, shape (12,).
+        bass: Pitch classes of its low notes, shape (12,).
+
+    Returns:
+        Scores of shape (2, 12): major and minor, by tonic.
+    """
+    rotated = np.stack([np.roll(_PROFILES, tonic, axis=-1) for tonic in range(12)], axis=2)  # (3, 2, 12, 12)
+    rotated = rotated - rotated.mean(axis=-1, keepdims=True)
+    rotated /= np.linalg.norm(rotated, axis=-1, keepdims=True)
+    centred = profile - profile.mean()
+    correlation = rotated @ centred / max(float(np.linalg.norm(centred)), 1e-12)
+    return np.asarray(correlation.mean(axis=0) + _BASS_WEIGHT * bass / max(float(bass.sum()), 1e-12))

@@ -1,0 +1,178 @@
+"""Where to cut a recording into clips: at bar lines, where the music changes, where it is quiet.
+
+Candidates for cuts are bar lines (beats, if bars are unknown) and a plain grid that guarantees a solution;
+each has a cost, made of how far off the bar it is, how little changes there (checkerboard novelty, Foote
+2000, "Automatic Audio Segmentation Using a Measure of Audio Novelty") and how loud it is. Dynamic programming
+then takes the cheapest sequence whose lengths are allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from angen.analysis.key import FRAME_RATE_HZ as CHROMA_RATE_HZ
+from angen.analysis.key import harmony_of
+from angen.analysis.record import Analysis
+from angen.analysis.spectrum import FRAME_RATE_HZ, Spectrum, listening_signal, spectrum_of
+from angen.audio import Audio
+
+_GRID_S = 0.25
+_NOVELTY_REACH_S = 8.0
+_OFF_BEAT, _OFF_BAR = 1.5, 0.75
+_NOVELTY_WEIGHT, _LOUD_WEIGHT, _LENGTH_WEIGHT = 3.0, 0.2, 0.3
+_SLACK_S = 1e-6
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording, from `start_s` to `end_s`."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+
+def suggest_segments(
+    audio: Audio, analysis: Analysis, *, min_s: float = 10.0, max_s: float = 30.0
+) -> list[Segment]:
+    """Cut a recording into clips.
+
+    Args:
+        audio: The recording.
+        analysis: What was heard in it; its beats and bars are used where they are known.
+        min_s: Least length of a clip, positive.
+        max_s: Greatest length of a clip, at least `min_s`.
+
+    Returns:
+        Segments that follow each other and cover the recording. Each lasts `min_s` to `max_s`, if the
+        duration can be made up of such lengths at all; otherwise, one segment for a recording shorter than
+        `min_s`, and equal ones shorter than `max_s` for a longer one.
+
+    Raises:
+        ValueError: If the lengths are not 0 < min_s <= max_s.
+    """
+    if not 0 < min_s <= max_s:
+        raise ValueError(f"clip lengths need 0 < min_s <= max_s, not {min_s} and {max_s}")
+    duration_s = audio.duration_s
+    fewest = math.ceil(duration_s / max_s - _SLACK_S)
+    most = math.floor(duration_s / min_s + _SLACK_S)
+    if most <= 1 or most < fewest:
+        return _between(np.linspace(0, duration_s, max(fewest, 1) + 1))
+    even = np.linspace(0, duration_s, (fewest + most) // 2 + 1)
+    times, cost = _candidates(audio, analysis, even)
+    return _between(_cheapest_path(times, cost, min_s, max_s))
+
+
+def _between(edges_s: NDArray[np.float64]) -> list[Segment]:
+    edges = [float(edge) for edge in edges_s]
+    return [Segment(start, end) for start, end in pairwise(edges)]
+
+
+def _candidates(
+    audio: Audio, analysis: Analysis, even: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rising times at which a cut is possible, the ends included, and the cost of a cut there."""
+    duration_s = audio.duration_s
+    beats = np.array(analysis.beats_s)
+    bars = np.array(analysis.downbeats_s) if analysis.downbeats_s else beats[::4]
+    grid = np.arange(_GRID_S, duration_s, _GRID_S)
+    pools = [(even, _OFF_BEAT), (grid, _OFF_BEAT), (beats, _OFF_BAR), (bars, 0.0)]
+    if not len(beats):
+        pools = [(even, 0.0), (grid, 0.0)]
+    best: dict[float, float] = {}
+    for pool, penalty in pools:
+        best.update((float(time), penalty) for time in pool if 0 < time < duration_s)
+    best[0.0] = best[duration_s] = 0.0
+    times = np.array(sorted(best))
+    penalties = np.array([best[time] for time in times])
+    signal = listening_signal(audio)
+    spectrum = spectrum_of(signal)
+    novelty = _at(_novelty(spectrum, harmony_of(signal).chroma), times / _GRID_S)
+    loudness = _at(_loudness(spectrum), times * FRAME_RATE_HZ)
+    return times, penalties + _LOUD_WEIGHT * loudness - _NOVELTY_WEIGHT * novelty
+
+
+def _at(curve: NDArray[np.floating], position: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.interp(position, np.arange(len(curve)), curve))
+
+
+def _loudness(spectrum: Spectrum) -> NDArray[np.float64]:
+    """Rank of each frame's level among all, 0 (quietest) to 1."""
+    level = gaussian_filter1d(np.log(spectrum.power + 1e-6), 4)
+    return np.asarray(np.argsort(np.argsort(level)) / max(len(level) - 1, 1))
+
+
+def _novelty(spectrum: Spectrum, chroma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much the music before differs from the music after, every 0.25 s, 0 to 1."""
+    steps = max(1, int(spectrum.duration_s / _GRID_S) + 1)
+    timbre = _pooled(spectrum.log_mel, FRAME_RATE_HZ, steps)
+    votes = _pooled(
+        np.sqrt(chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1e-9)), CHROMA_RATE_HZ, steps
+    )
+    features = np.concatenate([_standard(timbre), _standard(votes) * np.sqrt(timbre.shape[1] / 12)], axis=1)
+    reach = min(round(_NOVELTY_REACH_S / _GRID_S), max(1, steps // 4))
+    curve = _checkerboard(features, reach)
+    highest = float(curve.max())
+    return np.asarray(curve / highest) if highest > 0 else curve
+
+
+def _pooled(values: NDArray[np.floating], rate_hz: float, steps: int) -> NDArray[np.float64]:
+    """Means over 0.25 s, shape (steps, features)."""
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
+    edges = (np.arange(steps + 1) - 0.5) * _GRID_S * rate_hz
+    low = np.clip(np.floor(edges[:-1]), 0, len(values) - 1).astype(int)
+    high = np.clip(np.floor(edges[1:]), low + 1, len(values)).astype(int)
+    return np.asarray((sums[high] - sums[low]) / (high - low)[:, None])
+
+
+def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviation = values.std(axis=0)
+    return np.asarray((values - values.mean(axis=0)) / np.where(deviation > 1e-9, deviation, 1.0))
+
+
+def _checkerboard(features: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """Foote's novelty with a Gaussian taper over `reach` steps on either side; shape (steps,)."""
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
+    offsets = np.arange(-reach, reach) + 0.5
+    taper = np.exp(-0.5 * (offsets / (0.5 * reach)) ** 2)
+    padded = np.pad(unit, ((reach, reach), (0, 0)), mode="edge")
+    curve = np.zeros(len(unit))
+    for step in range(len(unit)):
+        near = padded[step : step + 2 * reach] * taper[:, None]
+        before, after = near[:reach].sum(axis=0), near[reach:].sum(axis=0)
+        curve[step] = np.sum((after - before) ** 2)
+    return curve
+
+
+def _cheapest_path(
+    times: NDArray[np.float64], cost: NDArray[np.float64], min_s: float, max_s: float
+) -> NDArray[np.float64]:
+    """Edges of the cheapest sequence of segments from the first time to the last."""
+    middle, half = (min_s + max_s) / 2, max((max_s - min_s) / 2, 1e-9)
+    total = np.full(len(times), np.inf)
+    total[0] = 0.0
+    origin = np.zeros(len(times), dtype=int)
+    for here in range(1, len(times)):
+        low = int(np.searchsorted(times, times[here] - max_s - _SLACK_S))
+        high = int(np.searchsorted(times, times[here] - min_s + _SLACK_S, side="right"))
+        if low >= high:
+            continue
+        lengths = times[here] - times[low:high]
+        options = total[low:high] + _LENGTH_WEIGHT * ((lengths - middle) / half) ** 2
+        best = int(np.argmin(options))
+        origin[here] = low + best
+        total[here] = options[best] + cost[here]
+    path = [len(times) - 1]
+    while path[-1]:
+        path.append(int(origin[path[-1]]))
+    return times[path[::-1]]

@@ -1,0 +1,150 @@
+"""Short-time spectra, shared by every estimate.
+
+Frames are centred: frame t is about the time t * hop / rate, and the signal is padded with zeros by half a
+window at either end. Windows are symmetric Hann windows and magnitudes are not scaled, so a sine of amplitude
+a in one bin reads about a * size / 4. Spectra are made a block of frames at a time: the whole of one is never
+kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from angen.audio import Audio
+
+Float = NDArray[np.float32]
+
+RATE_HZ = 22050
+SIZE, HOP = 1024, 256
+FRAME_RATE_HZ = RATE_HZ / HOP
+MEL_BANDS = 36
+LISTENING_RMS = 0.1
+ONSET_LEAD_FRAMES = 1.7  # the flux at frame t tells of an onset about this much later
+BLOCK_FRAMES = 512
+
+
+def listening_signal(audio: Audio) -> Float:
+    """What the estimates listen to: mono, 22,050 Hz, at an RMS of 0.1 so that loudness does not count.
+
+    Channels are averaged, unless they cancel each other (one of them inverted): then the first is heard
+    alone.
+
+    Returns:
+        float32, shape (samples,).
+    """
+    mono = audio.mono()
+    if _rms(mono.samples[0]) < 0.1 * _rms(audio.samples.reshape(-1)):
+        mono = Audio(audio.samples[:1], audio.rate_hz)
+    signal = mono.resampled(RATE_HZ, quality="LQ").samples[0]
+    rms = _rms(signal)
+    return np.asarray(signal * np.float32(LISTENING_RMS / rms)) if rms > 0 else signal
+
+
+def _rms(samples: Float) -> float:
+    return float(np.sqrt(np.dot(samples, samples) / samples.size)) if samples.size else 0.0
+
+
+def magnitude_blocks(signal: Float, size: int, hop: int) -> Iterator[tuple[int, Float]]:
+    """Magnitude spectra, in blocks of consecutive frames.
+
+    Args:
+        signal: Shape (samples,).
+        size: Window length in samples, even.
+        hop: Samples between frames.
+
+    Yields:
+        The number of the first frame, and magnitudes of shape (frames of the block, size / 2 + 1). All blocks
+        together have 1 + samples // hop frames.
+    """
+    padded = np.pad(signal, size // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    window = np.hanning(size).astype(np.float32)
+    for first in range(0, len(frames), BLOCK_FRAMES):
+        windowed = frames[first : first + BLOCK_FRAMES] * window
+        yield first, np.abs(scipy.fft.rfft(windowed, axis=1, overwrite_x=True))
+
+
+def triangles(centres_hz: NDArray[np.float64], size: int, rate_hz: int) -> Float:
+    """Triangular filters with a peak of 1, each reaching to its neighbours' centres.
+
+    Args:
+        centres_hz: Rising frequencies: the lowest edge, the centres, the highest edge; shape (bands + 2,).
+        size: Window length of the spectra.
+        rate_hz: Rate of the signal.
+
+    Returns:
+        Weights of shape (bands, size / 2 + 1).
+    """
+    bins_hz = np.arange(size // 2 + 1) * (rate_hz / size)
+    low, centre, high = (centres_hz[i : len(centres_hz) - 2 + i, None] for i in range(3))
+    rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
+    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+
+
+def mel_triangles() -> Float:
+    """36 bands from 30 to 11,000 Hz, even on the scale 2595 log10(1 + f / 700); shape (36, SIZE / 2 + 1)."""
+    low, high = (2595 * np.log10(1 + hz / 700) for hz in (30.0, 11000.0))
+    mels = np.linspace(low, high, MEL_BANDS + 2)
+    return triangles(700 * (10 ** (mels / 2595) - 1), SIZE, RATE_HZ)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """What is kept of the one fine spectrum (1024 / 256, 86.13 frames a second).
+
+    Args:
+        log_mel: log(1 + 20 * mel magnitude), shape (frames, 36).
+        power: Sum of squared magnitudes of each frame, shape (frames,).
+        centroid_hz: Centre of gravity of each frame's magnitudes, shape (frames,); 0 where there is no sound.
+        bass_share: Share of each frame's power below 120 Hz, shape (frames,).
+        duration_s: Length of the signal.
+    """
+
+    log_mel: Float
+    power: Float
+    centroid_hz: Float
+    bass_share: Float
+    duration_s: float
+
+    def flux(self) -> Float:
+        """Rise of each band over two frames, never negative; shape (frames, 36), 0 in the last two frames."""
+        rise = np.zeros_like(self.log_mel)
+        np.maximum(self.log_mel[2:] - self.log_mel[:-2], 0, out=rise[:-2])
+        return rise
+
+    def onsets_per_s(self) -> float:
+        """Distinct onsets a second: maxima of the mean flux half a deviation above its mean."""
+        strength = self.flux().mean(axis=1)
+        least = float(strength.mean() + 0.5 * strength.std())
+        inner = strength[1:-1]
+        peaks = (inner > strength[:-2]) & (inner >= strength[2:]) & (inner > least)
+        return float(peaks.sum()) / max(self.duration_s, 1e-9)
+
+    @property
+    def brightness_hz(self) -> float:
+        """Spectral centroid in Hz, the mean over frames weighted by their magnitude."""
+        weights = np.sqrt(self.power)
+        total = float(weights.sum())
+        return float(np.dot(weights, self.centroid_hz)) / total if total > 0 else 0.0
+
+
+def spectrum_of(signal: Float) -> Spectrum:
+    """The fine spectrum of a listening signal, shape (samples,)."""
+    mel = mel_triangles().T.copy()
+    bins_hz = (np.arange(SIZE // 2 + 1) * (RATE_HZ / SIZE)).astype(np.float32)
+    frames, bass_bins = 1 + len(signal) // HOP, int(120 / RATE_HZ * SIZE) + 1
+    log_mel = np.empty((frames, MEL_BANDS), np.float32)
+    power, centroid, bass = (np.empty(frames, np.float32) for _ in range(3))
+    for first, magnitude in magnitude_blocks(signal, SIZE, HOP):
+        here = slice(first, first + len(magnitude))
+        log_mel[here] = np.log1p(20 * (magnitude @ mel))
+        centroid[here] = (magnitude @ bins_hz) / np.maximum(magnitude.sum(axis=1), 1e-9)
+        power[here] = np.einsum("ij,ij->i", magnitude, magnitude)
+        low = magnitude[:, :bass_bins]
+        bass[here] = np.einsum("ij,ij->i", low, low) / np.maximum(power[here], 1e-9)
+    return Spectrum(log_mel, power, centroid, bass, len(signal) / RATE_HZ)

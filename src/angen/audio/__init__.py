@@ -1,0 +1,18 @@
+"""Recorded sound: the `Audio` record, reading and writing files, finding them, and measuring their level."""
+
+from angen.audio.folders import AUDIO_SUFFIXES, find_audio
+from angen.audio.meter import loudness_lufs, peak_db, rms_db
+from angen.audio.reading import read_audio
+from angen.audio.record import Audio
+from angen.audio.writing import write_audio
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "Audio",
+    "find_audio",
+    "loudness_lufs",
+    "peak_db",
+    "read_audio",
+    "rms_db",
+    "write_audio",
+]

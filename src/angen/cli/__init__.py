@@ -1,0 +1,52 @@
+"""The command line, `angen`: words in, JSON or text out. One file for each group of commands.
+
+Results go to standard output, progress and errors to standard error. The exit code is 0 for success, 1 when
+Angen refuses or fails, 2 for misuse, 130 after Ctrl-C. A command imports what it needs when it runs, so that
+`angen --help` does not wait for libraries.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from angen import __version__
+from angen.cli import analyze, dataset, doctor
+from angen.cli.console import AngenGroup
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=AngenGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("analyze")(analyze.analyze)
+app.add_typer(dataset.app, name="dataset")
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"angen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Angen: recordings in, a trained LoRA adapter and new music out.
+
+    The workspace is the folder that ANGEN_HOME names, or ./angen_workspace.
+    """
+
+
+def main() -> None:
+    """Run `angen`."""
+    app()
