@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,9 @@ from angen.analysis.bars import (
 )
 from angen.analysis.beats import coarse_pulse
 from angen.analysis.key import harmony_of
-from angen.analysis.rhythm import CLEARLY_BETTER, level_features, pulses_of
+from angen.analysis.rhythm import Reading, clearly_best, level_features, reading_scores, readings_of
 from angen.analysis.spectrum import listening_signal, spectrum_of
-from angen.analysis.tempo import onset_strength, propose_tempo
+from angen.analysis.tempo import Proposal, onset_strength, propose_tempo
 from angen.audio import Audio
 from angen.files import atomic_path
 from recipes.angen_tiny.compose import compose
@@ -59,16 +59,18 @@ class Example:
         style: Its style.
         bars: `rotations` on a pulse of the true tempo, shape (28, 141).
         true_bar: The right row of `bars`; None if no row is (6/8, or a pulse astray).
-        readings: `rotations` on the pulse of each reading of the proposed tempo.
-        comb: Their comb scores, relative to the best.
+        proposal: The tempo proposed.
+        readings: Its readings, with bar scores of weights still to be replaced.
+        rotations: `rotations` on the pulse of each reading.
         true_reading: Which of them is the beat; None if none is.
     """
 
     style: str
     bars: Array
     true_bar: int | None
-    readings: list[Array]
-    comb: Array
+    proposal: Proposal
+    readings: list[Reading]
+    rotations: list[Array]
     true_reading: int | None
 
 
@@ -85,16 +87,17 @@ def make_example(style: str, rng: np.random.Generator) -> Example | None:
     evidence, proposal = evidence_of(spectrum, harmony), propose_tempo(spectrum)
     if proposal is None:
         return None
-    pulses = pulses_of(proposal, spectrum)
-    bpm = np.array([reading for reading, _ in pulses])
+    readings = readings_of(proposal, spectrum, evidence)
+    bpm = np.array([reading.bpm for reading in readings])
     right = np.flatnonzero(np.abs(bpm / piece.labels.tempo_bpm - 1) < 0.04)
     pulse_s = coarse_pulse(onset_strength(spectrum.flux()), piece.labels.tempo_bpm)
     return Example(
         style=style,
         bars=rotations(step_features(evidence, pulse_s)),
         true_bar=true_rotation(pulse_s, piece.labels),
-        readings=[rotations(step_features(evidence, pulse)) for _, pulse in pulses],
-        comb=proposal.relative_comb(bpm),
+        proposal=proposal,
+        readings=readings,
+        rotations=[rotations(step_features(evidence, reading.pulse_s)) for reading in readings],
         true_reading=int(right[0]) if len(right) else None,
     )
 
@@ -150,24 +153,27 @@ def fit_bar(examples: Sequence[Example]) -> Array:
 
 def fit_level(examples: Sequence[Example], bar: Array) -> Array:
     """Weights of what speaks for a reading, shape (3,)."""
-    known = [(readings_table(e, bar), e.true_reading) for e in examples if e.true_reading is not None]
+    known = [
+        (level_features(rescored(example, bar), example.proposal), example.true_reading)
+        for example in examples
+        if example.true_reading is not None
+    ]
     scale = np.concatenate([table for table, _ in known]).std(axis=0)
     tables, chosen = [table / scale for table, _ in known], [right for _, right in known]
     return fit_choice(tables, chosen, np.ones(len(known)), np.full(len(scale), LEVEL_PENALTY)) / scale
 
 
-def readings_table(example: Example, bar: Array) -> Array:
-    """`level_features` of an example under given bar weights, shape (readings, 3)."""
-    return level_features(example.comb, [table @ bar for table in example.readings])
+def rescored(example: Example, bar: Array) -> list[Reading]:
+    """The readings of an example under other bar weights."""
+    pairs = zip(example.readings, example.rotations, strict=True)
+    return [replace(reading, bar_scores=table @ bar) for reading, table in pairs]
 
 
 def judged(examples: Sequence[Example], bar: Array, level: Array) -> Array:
     """Shares right of: the first proposal, the chosen reading, beat and metre, bar line; shape (4,)."""
     tempo, bars = [], []
     for example in examples:
-        scores = readings_table(example, bar) @ level
-        best = int(np.argmax(scores))
-        chosen = best if scores[best] - scores[0] >= CLEARLY_BETTER else 0
+        chosen = clearly_best(reading_scores(rescored(example, bar), example.proposal, level))
         tempo.append((example.true_reading == 0, example.true_reading == chosen))
         if example.true_bar is not None:
             found = int(np.argmax(example.bars @ bar))

@@ -197,7 +197,7 @@ def test_an_opus_file_that_ends_early_is_truncated(tmp_path, make_audio):
         read_audio(cut(whole, 0.5))
 
 
-def test_an_mp3_with_far_fewer_frames_than_promised_is_truncated(tmp_path, make_audio, capfd):
+def test_an_mp3_with_far_fewer_frames_than_promised_is_truncated(tmp_path, make_audio):
     path = written(tmp_path / "a.mp3", make_audio(seconds=8.0), None, "MP3")
     data = path.read_bytes()
     assert b"Xing" in data[:200] or b"Info" in data[:200]

@@ -5,6 +5,7 @@ threshold: nothing is invented.
 """
 
 from angen.analysis.analyzing import analyze, analyze_audio
+from angen.analysis.key import transposed
 from angen.analysis.record import Analysis
 from angen.analysis.segments import Segment, suggest_segments
 from angen.analysis.style import StyleSpace, frechet_distance, split_half_floor, style_features
@@ -19,4 +20,5 @@ __all__ = [
     "split_half_floor",
     "style_features",
     "suggest_segments",
+    "transposed",
 ]

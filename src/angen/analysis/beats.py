@@ -56,6 +56,20 @@ def coarse_pulse(strength: Float, bpm: float) -> Array:
     return np.asarray((np.array(path[::-1]) + ONSET_LEAD_FRAMES) / FRAME_RATE_HZ)
 
 
+def evenness(strength: Float, pulse_s: Array) -> float:
+    """Whether onsets meet all pulses: mean strength at the weakest set of them over the strongest.
+
+    The sets are every second pulse and every third, from each start. A pulse at two or three times the beat
+    leaves some empty: the result is near 0 for clicks, higher in music.
+    """
+    frame = np.round(pulse_s * FRAME_RATE_HZ - ONSET_LEAD_FRAMES).astype(int)
+    met = strength[np.clip(frame[:, None] + np.arange(-2, 3), 0, len(strength) - 1)].max(axis=1)
+    if len(met) < 3:
+        return 1.0
+    means = [[float(met[start::every].mean()) for start in range(every)] for every in (2, 3)]
+    return min(min(group) / max(*group, 1e-9) for group in means)
+
+
 def refined_beats(signal: Float, coarse_s: Array) -> Array:
     """Beat times from the attacks near a coarse pulse.
 

@@ -18,6 +18,9 @@ from angen.analysis.spectrum import RATE_HZ, Float, magnitude_blocks
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 SIZE, HOP = 8192, 4096
 FRAME_RATE_HZ = RATE_HZ / HOP
+SHORTEST_S = 2.0
+"""Less sound than this says nothing about a key."""
+
 _LOWEST_HZ, _HIGHEST_HZ = 55.0, 3500.0
 _HARMONICS = ((1, 1.0), (2, 0.5), (3, 0.35), (4, 0.2), (5, 0.12))
 _BASS_PITCH = 52
@@ -125,8 +128,8 @@ def _peaks(signal: Float) -> tuple[NDArray[np.int64], Float, Float, Float]:
 
 
 def estimate_key(harmony: Harmony) -> Key | None:
-    """The key of a recording; None when there are no pitches in it."""
-    profile = mean_profile(harmony.chroma)
+    """The key of a recording; None when it is shorter than 2 s or without pitches."""
+    profile = mean_profile(harmony.chroma) if len(harmony.chroma) > SHORTEST_S * FRAME_RATE_HZ else None
     if profile is None:
         return None
     scores = key_scores(profile, harmony.bass)
@@ -177,3 +180,14 @@ def key_scores(profile: NDArray[np.float64], bass: NDArray[np.float64]) -> NDArr
     centred = profile - profile.mean()
     correlation = rotated @ centred / max(float(np.linalg.norm(centred)), 1e-12)
     return np.asarray(correlation.mean(axis=0) + _BASS_WEIGHT * bass / max(float(bass.sum()), 1e-12))
+
+
+def transposed(key: str, semitones: int) -> str:
+    """A key's name some semitones higher, spelt with sharps.
+
+    Example:
+        >>> transposed("A minor", 3), transposed("C major", -1)
+        ('C minor', 'B major')
+    """
+    tonic, mode = key.split(" ", 1)
+    return f"{PITCH_CLASSES[(PITCH_CLASSES.index(tonic) + semitones) % 12]} {mode}"

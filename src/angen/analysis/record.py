@@ -25,7 +25,7 @@ class Analysis:
         camelot: The key on the Camelot wheel, as in "8A".
         loudness_lufs: Integrated loudness (ITU-R BS.1770-4).
         energy: Root mean square over all channels, 0 to 1 for samples within ±1.
-        brightness_hz: Spectral centroid below 11 kHz, the mean over time.
+        brightness_hz: Spectral centroid below 8 kHz, the mean over time.
         mood: One word for liveliness and mode together.
         instruments: Families with clear evidence, of "drums" and "bass".
         genre: Not estimated yet: always None.

@@ -2,9 +2,9 @@
 
 Listeners disagree about octaves, machines more so. Each reading of the proposed tempo (itself, half, double,
 and the triplet readings) gets a pulse and the likeliest bars on it. Three things speak for a reading: the
-comb score, in which periodicity meets familiar tempi, how well the bars fit, and how certain they are. Their
-weights were fitted together with those of `bars`. The first proposal stays unless another reading is clearly
-better.
+comb score, in which periodicity meets familiar tempi, how well the bars fit, and how certain they are; their
+weights were fitted together with those of `bars`. A pulse that finds every second or third place empty is
+hardly the beat. The first proposal stays unless another reading is clearly better.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from angen.analysis.bars import (
     step_times,
     weights,
 )
-from angen.analysis.beats import coarse_pulse, refined_beats, whole_recording
+from angen.analysis.beats import coarse_pulse, evenness, refined_beats, whole_recording
 from angen.analysis.key import Harmony
 from angen.analysis.spectrum import Float, Spectrum
 from angen.analysis.tempo import (
@@ -41,6 +41,9 @@ Array = NDArray[np.float64]
 READINGS = (1.0, 1 / 2, 2.0, 2 / 3, 4 / 3, 3 / 2, 3 / 4)
 CLEARLY_BETTER = 1.0
 """Log-odds that another reading needs over the first proposal."""
+
+LEAST_EVENNESS, UNEVEN_COSTS = 0.1, 5.0
+"""Evenness below which every second or third pulse is empty, and the log-odds that this takes off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +76,18 @@ class Rhythm:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A tempo, its pulse, shape (pulses,) in seconds, and the scores of all bars on it, shape (28,)."""
+    """A tempo, its pulse, and how it fits.
+
+    Args:
+        bpm: Beats per minute.
+        pulse_s: Rising times, shape (pulses,).
+        evenness: Whether all pulses are met by onsets alike, 0 to 1.
+        bar_scores: Scores of all bars on the pulse, shape (28,).
+    """
 
     bpm: float
     pulse_s: Array
+    evenness: float
     bar_scores: Array
 
 
@@ -92,11 +103,8 @@ def hear_rhythm(signal: Float, spectrum: Spectrum, harmony: Harmony) -> Rhythm |
     if proposal is None:
         return None
     readings = readings_of(proposal, spectrum, evidence_of(spectrum, harmony))
-    comb = proposal.relative_comb(np.array([reading.bpm for reading in readings]))
-    scores = level_features(comb, [reading.bar_scores for reading in readings]) @ weights()["level"]
-    chosen = int(np.argmax(scores))
-    if scores[chosen] - scores[0] < CLEARLY_BETTER:
-        chosen = 0
+    scores = reading_scores(readings, proposal, weights()["level"])
+    chosen = clearly_best(scores)
     probability = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
     order = [int(i) for i in np.argsort(-probability, kind="stable") if i != chosen]
     reading = readings[chosen]
@@ -114,32 +122,39 @@ def hear_rhythm(signal: Float, spectrum: Spectrum, harmony: Harmony) -> Rhythm |
 
 
 def readings_of(proposal: Proposal, spectrum: Spectrum, evidence: Evidence) -> list[Reading]:
-    """The readings of a proposed tempo, with their pulses and bars."""
-    pulses = pulses_of(proposal, spectrum)
-    return [Reading(bpm, pulse_s, bar_scores(evidence, pulse_s)) for bpm, pulse_s in pulses]
-
-
-def pulses_of(proposal: Proposal, spectrum: Spectrum) -> list[tuple[float, Array]]:
-    """The proposed tempo, then its readings within 40 to 240 BPM, each with its pulse."""
+    """The proposed tempo, then its readings within 40 to 240 BPM, each with its pulse and bars."""
     strength = onset_strength(spectrum.flux())
     tempi = [proposal.bpm * ratio for ratio in READINGS]
-    within = [bpm for bpm in tempi[1:] if SLOWEST_BPM <= bpm <= FASTEST_BPM]
-    return [(bpm, coarse_pulse(strength, bpm)) for bpm in [tempi[0], *within]]
+    readings = []
+    for bpm in tempi[:1] + [bpm for bpm in tempi[1:] if SLOWEST_BPM <= bpm <= FASTEST_BPM]:
+        pulse_s = coarse_pulse(strength, bpm)
+        readings.append(Reading(bpm, pulse_s, evenness(strength, pulse_s), bar_scores(evidence, pulse_s)))
+    return readings
 
 
-def level_features(comb: Array, bar_scores: Sequence[Array]) -> Array:
+def reading_scores(readings: Sequence[Reading], proposal: Proposal, level: Array) -> Array:
+    """Log-odds of the readings up to a constant, shape (readings,): `level_features` weighed by `level`."""
+    uneven = np.array([reading.evenness < LEAST_EVENNESS for reading in readings])
+    return np.asarray(level_features(readings, proposal) @ level - UNEVEN_COSTS * uneven)
+
+
+def clearly_best(scores: Array) -> int:
+    """The best reading if it is clearly better than the first, else the first."""
+    best = int(np.argmax(scores))
+    return best if scores[best] - scores[0] >= CLEARLY_BETTER else 0
+
+
+def level_features(readings: Sequence[Reading], proposal: Proposal) -> Array:
     """What speaks for each reading.
 
-    Args:
-        comb: Comb scores relative to the best, shape (readings,).
-        bar_scores: For each reading the scores of all bars on it, shape (28,).
-
     Returns:
-        Shape (readings, 3): the comb score, and the score and log-probability of the best bars.
+        Shape (readings, 3): the comb score relative to the best, the score and the log-probability of the
+        best bars.
     """
-    best = np.array([scores.max() for scores in bar_scores])
-    certainty = [-np.log(np.exp(scores - scores.max()).sum()) for scores in bar_scores]
-    return np.stack([comb, best, np.array(certainty)], axis=1)
+    comb = proposal.relative_comb(np.array([reading.bpm for reading in readings]))
+    scores = [reading.bar_scores for reading in readings]
+    certainty = [-np.log(np.exp(score - score.max()).sum()) for score in scores]
+    return np.stack([comb, np.array([score.max() for score in scores]), np.array(certainty)], axis=1)
 
 
 def _placed(signal: Float, reading: Reading, bars: Bars) -> tuple[Array, int]:

@@ -25,7 +25,8 @@ from angen.audio import Audio
 _GRID_S = 0.25
 _NOVELTY_REACH_S = 8.0
 _OFF_BEAT, _OFF_BAR = 1.5, 0.75
-_NOVELTY_WEIGHT, _LOUD_WEIGHT, _LENGTH_WEIGHT = 3.0, 0.2, 0.3
+_LENGTH_WEIGHT = 0.3
+_ON_BEATS, _WITHOUT_BEATS = (3.0, 0.2), (0.5, 2.0)  # weights of novelty and loudness
 _SLACK_S = 1e-6
 
 
@@ -99,7 +100,8 @@ def _candidates(
     spectrum = spectrum_of(signal)
     novelty = _at(_novelty(spectrum, harmony_of(signal).chroma), times / _GRID_S)
     loudness = _at(_loudness(spectrum), times * FRAME_RATE_HZ)
-    return times, penalties + _LOUD_WEIGHT * loudness - _NOVELTY_WEIGHT * novelty
+    change, loud = _ON_BEATS if len(beats) else _WITHOUT_BEATS
+    return times, penalties + loud * loudness - change * novelty
 
 
 def _at(curve: NDArray[np.floating], position: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,9 +109,10 @@ def _at(curve: NDArray[np.floating], position: NDArray[np.float64]) -> NDArray[n
 
 
 def _loudness(spectrum: Spectrum) -> NDArray[np.float64]:
-    """Rank of each frame's level among all, 0 (quietest) to 1."""
-    level = gaussian_filter1d(np.log(spectrum.power + 1e-6), 4)
-    return np.asarray(np.argsort(np.argsort(level)) / max(len(level) - 1, 1))
+    """Level of each frame: 1 at the median, 0 for 30 dB less, linear in between and above."""
+    level_db = 10 * np.log10(spectrum.power + 1e-6)
+    smooth = gaussian_filter1d(level_db, 4)
+    return np.asarray(np.maximum(0, 1 + (smooth - np.median(smooth)) / 30))
 
 
 def _novelty(spectrum: Spectrum, chroma: NDArray[np.float64]) -> NDArray[np.float64]:

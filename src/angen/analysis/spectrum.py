@@ -24,6 +24,7 @@ SIZE, HOP = 1024, 256
 FRAME_RATE_HZ = RATE_HZ / HOP
 MEL_BANDS = 36
 LISTENING_RMS = 0.1
+BRIGHT_END_HZ = 8000.0  # resampling to 22,050 Hz spares what lies below
 ONSET_LEAD_FRAMES = 1.7  # the flux at frame t tells of an onset about this much later
 BLOCK_FRAMES = 512
 
@@ -100,7 +101,7 @@ class Spectrum:
     Args:
         log_mel: log(1 + 20 * mel magnitude), shape (frames, 36).
         power: Sum of squared magnitudes of each frame, shape (frames,).
-        centroid_hz: Centre of gravity of each frame's magnitudes, shape (frames,); 0 where there is no sound.
+        centroid_hz: Centre of gravity of each frame's magnitudes below 8 kHz, shape (frames,).
         bass_share: Share of each frame's power below 120 Hz, shape (frames,).
         duration_s: Length of the signal.
     """
@@ -136,14 +137,15 @@ class Spectrum:
 def spectrum_of(signal: Float) -> Spectrum:
     """The fine spectrum of a listening signal, shape (samples,)."""
     mel = mel_triangles().T.copy()
-    bins_hz = (np.arange(SIZE // 2 + 1) * (RATE_HZ / SIZE)).astype(np.float32)
+    bins_hz = np.arange(0, BRIGHT_END_HZ, RATE_HZ / SIZE, dtype=np.float32)
     frames, bass_bins = 1 + len(signal) // HOP, int(120 / RATE_HZ * SIZE) + 1
     log_mel = np.empty((frames, MEL_BANDS), np.float32)
     power, centroid, bass = (np.empty(frames, np.float32) for _ in range(3))
     for first, magnitude in magnitude_blocks(signal, SIZE, HOP):
         here = slice(first, first + len(magnitude))
         log_mel[here] = np.log1p(20 * (magnitude @ mel))
-        centroid[here] = (magnitude @ bins_hz) / np.maximum(magnitude.sum(axis=1), 1e-9)
+        heard = magnitude[:, : len(bins_hz)]
+        centroid[here] = (heard @ bins_hz) / np.maximum(heard.sum(axis=1), 1e-9)
         power[here] = np.einsum("ij,ij->i", magnitude, magnitude)
         low = magnitude[:, :bass_bins]
         bass[here] = np.einsum("ij,ij->i", low, low) / np.maximum(power[here], 1e-9)

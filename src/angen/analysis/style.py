@@ -98,13 +98,13 @@ class StyleSpace:
 
         Args:
             features: Shape (windows, features), at least two windows.
-            dims: Number of directions; at most windows - 1 can be told.
+            dims: Number of directions.
 
         Raises:
-            ValueError: If there are fewer than two windows, or too few for `dims`.
+            ValueError: If there are not more windows than directions, or fewer features.
         """
         features = np.asarray(features, dtype=np.float64)
-        if features.ndim != 2 or len(features) <= dims:
+        if features.ndim != 2 or len(features) <= dims or not 0 < dims <= features.shape[1]:
             raise ValueError(
                 f"{dims} directions need more than {dims} windows; the shape is {features.shape}"
             )

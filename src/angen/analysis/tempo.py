@@ -102,8 +102,8 @@ def _comb_score(periodicity: Array, bpm: Array) -> Array:
     return np.asarray(np.maximum(comb, 0) * familiar)
 
 
-def _at(values: Array, lag: Array) -> Array:
-    return np.interp(lag, np.arange(len(values)), values, right=0.0)
+def _at(values: Array, lag: Array | float) -> Array:
+    return np.asarray(np.interp(lag, np.arange(len(values)), values, right=0.0))
 
 
 def _whole_autocorrelation(envelope: Float) -> Array:
@@ -137,7 +137,13 @@ def _distinctness(strength: Float) -> float:
 
 
 def _clarity(whole: Array, bpm: float) -> float:
-    """Share of the onsets' variance that recurs after 1, 2, 4 or 8 beats; 0 to 1."""
-    lags = np.array([1, 2, 4, 8]) * 60 * FRAME_RATE_HZ / bpm
-    lags = lags[lags < 0.55 * len(whole)]
-    return float(np.clip(_at(whole, lags).max(), 0, 1)) if len(lags) else 0.0
+    """Share of the onsets' variance that recurs after 1, 2, 4 or 8 beats; 0 to 1.
+
+    What recurs at any lag, because one part of the recording is busier than another, is not counted.
+    """
+    beat = 60 * FRAME_RATE_HZ / bpm
+    lags = np.array([1, 2, 4, 8]) * beat
+    lags = lags[lags + beat / 2 < 0.55 * len(whole)]
+    around = np.linspace(-beat / 2, beat / 2, 2 * int(beat) + 1)
+    contrast = [float(_at(whole, lag) - _at(whole, lag + around).mean()) for lag in lags]
+    return float(np.clip(max(contrast, default=0.0), 0, 1))

@@ -37,10 +37,9 @@ def description_of(
     instruments: Sequence[str],
 ) -> str:
     """One plain sentence from the fields that are known."""
-    tone = "bright" if brightness_hz > BRIGHT_HZ else "dark" if brightness_hz < DARK_HZ else ""
-    words = " ".join(word for word in (mood, tone) if word) or "recorded"
-    article = "An" if words[0] in "aeiou" else "A"
-    sentence = f"{article} {words} piece"
+    tone = "bright" if brightness_hz > BRIGHT_HZ else "dark" if 0 < brightness_hz < DARK_HZ else ""
+    words = " ".join(word for word in (mood, tone, "piece") if word)
+    sentence = f"{'An' if words[0] in 'aeiou' else 'A'} {words}"
     if tempo_bpm is not None:
         sentence += f" at {tempo_bpm:.0f} BPM"
     if key is not None:

@@ -2,8 +2,8 @@
 
 Loudness follows ITU-R BS.1770-4: K-weighting, blocks of 400 ms every 100 ms, an absolute gate at -70 LUFS and
 a relative one 10 LU under the mean. The filters are computed for any rate as in Steinmetz and Reiss,
-"pyloudnorm: A simple yet flexible loudness meter in Python" (AES 150, 2021). This meter is several times
-faster than pyloudnorm, and a test holds the two together.
+"pyloudnorm: A simple yet flexible loudness meter in Python" (AES 150, 2021), but applied by overlapping
+Fourier transforms, which is several times faster. A test holds the two together.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 
 from angen.audio.record import Audio
 
 BLOCK_S = 0.4
 ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = -10.0
-HOPS_AT_ONCE = 100  # 10 s of double precision at a time
+HOPS_AT_ONCE, ROWS = 8, 4  # transforms short enough for the cache, several at once
+SETTLING_S = 0.1  # after which the high pass has forgotten all but 1e-10
 
 
 def peak_db(audio: Audio) -> float:
@@ -68,15 +69,34 @@ def _weighted_block_power(audio: Audio) -> NDArray[np.float64]:
     if hops < 4:
         return np.zeros(0)
     edges = np.round(np.arange(hops + 1) * (BLOCK_S / 4) * audio.rate_hz).astype(int)
-    filters = _k_weighting(audio.rate_hz)
-    state = np.zeros((len(filters), audio.channels, 2))
-    power = np.empty(hops)
-    for first in range(0, hops, HOPS_AT_ONCE):
-        part = edges[first : first + HOPS_AT_ONCE + 1]
-        weighted, state = sosfilt(filters, audio.samples[:, part[0] : part[-1]], zi=state)
-        sums = np.add.reduceat(np.square(weighted), part[:-1] - part[0], axis=1)
-        power[first : first + len(part) - 1] = _channel_weights(audio.channels) @ sums
-    return np.asarray(np.convolve(power, np.ones(4), "valid") / (BLOCK_S * audio.rate_hz))
+    settle = round(SETTLING_S * audio.rate_hz)
+    size = scipy.fft.next_fast_len(
+        settle + math.ceil(HOPS_AT_ONCE * BLOCK_S / 4 * audio.rate_hz) + 2, real=True
+    )
+    response, weights = _k_weighting(audio.rate_hz, size), _channel_weights(audio.channels).astype(np.float32)
+    power: list[NDArray[np.float32]] = []
+    for first in range(0, hops, HOPS_AT_ONCE * ROWS):
+        parts = [
+            edges[i : i + HOPS_AT_ONCE + 1]
+            for i in range(first, min(first + HOPS_AT_ONCE * ROWS, hops), HOPS_AT_ONCE)
+        ]
+        framed = _frames(audio.samples, [int(part[0]) - settle for part in parts], size)
+        filtered = scipy.fft.irfft(scipy.fft.rfft(framed, axis=2) * response, size, axis=2)
+        filtered *= filtered
+        squares = (weights @ filtered)[:, settle:]
+        for part, row in zip(parts, squares, strict=True):
+            power.append(np.add.reduceat(row[: part[-1] - part[0]], part[:-1] - part[0]))
+    return np.asarray(np.convolve(np.concatenate(power), np.ones(4), "valid") / (BLOCK_S * audio.rate_hz))
+
+
+def _frames(samples: NDArray[np.float32], starts: list[int], size: int) -> NDArray[np.float32]:
+    """Stretches of `size` samples, zeros beyond either end; shape (stretches, channels, size)."""
+    channels, count = samples.shape
+    framed = np.zeros((len(starts), channels, size), np.float32)
+    for row, start in zip(framed, starts, strict=True):
+        first, last = max(start, 0), min(start + size, count)
+        row[:, first - start : last - start] = samples[:, first:last]
+    return framed
 
 
 def _channel_weights(channels: int) -> NDArray[np.float64]:
@@ -88,8 +108,8 @@ def _channel_weights(channels: int) -> NDArray[np.float64]:
     return np.ones(channels)
 
 
-def _k_weighting(rate_hz: int) -> NDArray[np.float64]:
-    """A high shelf (+4 dB above 1.5 kHz) and a high pass (38 Hz) as second-order sections, shape (2, 6)."""
+def _k_weighting(rate_hz: int, size: int) -> NDArray[np.complex64]:
+    """A high shelf (+4 dB above 1.5 kHz) and a high pass (38 Hz) at the bins of a real FFT of `size`."""
     shelf_gain, shelf_q, shelf_hz = 10 ** (4.0 / 40), 1 / math.sqrt(2), 1500.0
     w = 2 * math.pi * min(shelf_hz / rate_hz, 0.49)
     alpha, cos, root = math.sin(w) / (2 * shelf_q), math.cos(w), 2 * math.sqrt(shelf_gain)
@@ -107,4 +127,7 @@ def _k_weighting(rate_hz: int) -> NDArray[np.float64]:
     w = 2 * math.pi * 38.0 / rate_hz
     alpha, cos = math.sin(w) / (2 * 0.5), math.cos(w)
     high_pass = np.array([(1 + cos) / 2, -(1 + cos), (1 + cos) / 2, 1 + alpha, -2 * cos, 1 - alpha])
-    return np.stack([shelf / shelf[3], high_pass / high_pass[3]])
+    delay = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
+    powers = np.stack([np.ones_like(delay), delay, delay**2])
+    parts = [(taps[:3] @ powers) / (taps[3:] @ powers) for taps in (shelf, high_pass)]
+    return np.asarray(parts[0] * parts[1]).astype(np.complex64)

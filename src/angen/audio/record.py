@@ -61,7 +61,7 @@ class Audio:
         return Audio(self.samples.mean(axis=0, dtype=np.float32, keepdims=True), self.rate_hz)
 
     def resampled(self, rate_hz: int, *, quality: Quality = "HQ") -> Audio:
-        """The same sound at another rate.
+        """The same sound at another rate, at least one sample of it.
 
         Args:
             rate_hz: The new rate, positive.
@@ -74,7 +74,8 @@ class Audio:
         channels = [
             soxr.resample(channel, self.rate_hz, rate_hz, quality=quality) for channel in self.samples
         ]
-        return Audio(np.stack(channels).astype(np.float32, copy=False), rate_hz)
+        resampled = np.stack(channels).astype(np.float32, copy=False)
+        return Audio(resampled if resampled.size else self.samples[:, :1], rate_hz)
 
     def span(self, start_s: float, end_s: float) -> Audio:
         """The part from `start_s` to `end_s`, kept within the recording and cut at the nearest samples.

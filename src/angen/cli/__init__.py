@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from angen import __version__
-from angen.cli import analyze, dataset, doctor
+from angen.cli import adapter, analyze, dataset, demo, doctor, generate
 from angen.cli.console import AngenGroup
 
 __all__ = ["app", "main"]
@@ -26,6 +26,9 @@ app = typer.Typer(
 )
 app.command("analyze")(analyze.analyze)
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(adapter.app, name="adapter")
+app.command("generate")(generate.generate)
+app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 
 

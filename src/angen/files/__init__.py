@@ -24,7 +24,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     removed and whatever stood at `path` before is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(4)}.part{path.suffix}")
+    stem = path.stem.encode()[:100].decode(errors="ignore")  # a name may have 255 bytes in all
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as handle:

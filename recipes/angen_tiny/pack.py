@@ -1,0 +1,99 @@
+"""Pack what was trained into the package: fp16 safetensors, configuration, style space, hashes.
+
+python -m recipes.angen_tiny.pack --codec work/codec --flow work/flow --text work/text --corpus work/val
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from angen.analysis import StyleSpace, style_features
+from angen.audio import Audio
+from angen.files import content_hash, write_json
+from angen.generation import GenerationRequest, sample_latents
+from angen.model import AngenTiny
+from recipes.angen_tiny.corpus import load_corpus
+from recipes.angen_tiny.train_flow import CROP_BLOCKS, NETWORK
+
+WEIGHTS = Path("src/angen/model/weights/angen-tiny")
+STYLE_SPACE = Path("src/angen/analysis/style_space.npz")
+
+
+def pack_weights(codec: Path, flow: Path, text: Path) -> None:
+    """Write the weights of codec, network and style encoder (their running means) in half precision."""
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    mean = torch.load(flow / "state.pt", weights_only=True)["mean"]
+    _save(torch.load(codec / "decoder.pt", weights_only=True)["codec"], "codec.safetensors")
+    _save(
+        {f"transformer.{k.removeprefix('network.')}": v for k, v in mean.items() if k.startswith("network.")},
+        "model.safetensors",
+    )
+    _save(
+        {k.removeprefix("style."): v for k, v in mean.items() if k.startswith("style.")}, "style.safetensors"
+    )
+    shutil.copyfile(text / "table.safetensors", WEIGHTS / "table.safetensors")
+    shutil.copyfile(text / "tokenizer.json", WEIGHTS / "tokenizer.json")
+    shutil.copyfile(text / "words.json", WEIGHTS / "words.json")
+    write_json(WEIGHTS / "model.json", {**NETWORK, "crop_blocks": CROP_BLOCKS, "noise_scale": 1.0})
+
+
+def _save(tensors: dict[str, Tensor], name: str) -> None:
+    save_file({key: value.half().contiguous() for key, value in tensors.items()}, str(WEIGHTS / name))
+
+
+def find_noise_scale(corpus: Path) -> float:
+    """The starting noise at which pieces drawn for captions of the corpus have the level of its clips."""
+    data, model = load_corpus(corpus), AngenTiny()
+    lines = [i for i, line in enumerate(data.labels) if not line.get("wild")][:32]
+    real = torch.cat([model.encode(Audio(data.audio(i)[None], 24_000)) for i in lines]).square().mean().sqrt()
+    levels = {}
+    for scale in (0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2):
+        requests = [
+            GenerationRequest(
+                data.labels[i]["captions"][0], 7.68, i, float(data.labels[i]["tempo_bpm"]), noise_scale=scale
+            )
+            for i in lines
+        ]
+        levels[scale] = float(torch.cat(sample_latents(model, requests)).square().mean().sqrt() / real)
+    print("level of samples against real, by noise:", {k: round(v, 3) for k, v in levels.items()})
+    return min(levels, key=lambda scale: abs(levels[scale] - 1))
+
+
+def fit_style_space(corpus: Path) -> None:
+    """Axes of style from the corpus."""
+    data = load_corpus(corpus)
+    features = [style_features(Audio(data.audio(i)[None], 24_000)) for i in range(len(data.labels))]
+    StyleSpace.fit(np.concatenate(features), dims=8).save(STYLE_SPACE)
+
+
+def main() -> None:
+    """Pack everything and write the hashes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in ("codec", "flow", "text", "corpus"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--keep-style-space", action="store_true", help="do not fit the style space again")
+    options = parser.parse_args()
+    pack_weights(options.codec, options.flow, options.text)
+    if not options.keep_style_space:
+        fit_style_space(options.corpus)
+    config = json.loads((WEIGHTS / "model.json").read_text())
+    write_json(WEIGHTS / "model.json", {**config, "noise_scale": find_noise_scale(options.corpus)})
+    names = sorted(path.name for path in WEIGHTS.iterdir() if path.suffix in (".safetensors", ".json"))
+    hashes = {name: content_hash(WEIGHTS / name) for name in names if name != "hashes.json"}
+    write_json(WEIGHTS / "hashes.json", hashes)
+    total = sum((WEIGHTS / name).stat().st_size for name in names)
+    print(f"{len(hashes)} files, {total / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Encode the corpus and train the flow of `angen-tiny` on it, together with its style encoder.
+
+    python -m recipes.angen_tiny.train_flow encode --corpus work/base --codec work/codec --out work/base.pt
+    python -m recipes.angen_tiny.train_flow words --corpus work/base --text work/text
+    python -m recipes.angen_tiny.train_flow train --data work/base.pt --validation work/val.pt --text work/text \
+        --out work/flow --minutes 50
+
+`train` resumes from `work/flow/state.pt`; the schedule runs on the minutes of training done. Crops of four
+blocks at random places of a clip and random rotary positions; a time for each block, logit-normal; the past is
+slightly noised; words, style, both, tempo and beats are each dropped now and then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from angen.model.beats import BEAT_DIM, beat_features
+from angen.model.codec import LATENT_RATE_HZ, Codec
+from angen.model.dit import DiT
+from angen.model.flow import draw_times, masked_loss, mix
+from angen.model.layout import training_forward
+from angen.model.text import StyleEncoder, Vocabulary, WordTable, words_of
+from recipes.angen_tiny.corpus import load_corpus
+
+NETWORK: dict[str, Any] = {
+    "dim": 256, "depth": 6, "heads": 4, "ff_mult": 3, "mel_dim": 96, "text_num_embeds": 1000,
+    "beat_dim": BEAT_DIM, "block_size": 24,
+}  # fmt: skip
+BLOCK = 24
+CROP_BLOCKS = 4
+FRAMES = BLOCK * CROP_BLOCKS
+WORD_LIMIT = 32
+BATCH = 8
+RATE = 1.2e-3
+EMA = 0.999
+
+
+def build_network() -> DiT:
+    """The network of `NETWORK`, its last layer at zero and its residual layers scaled down by depth."""
+    network = DiT(**{key: value for key, value in NETWORK.items() if key != "block_size"})
+    torch.nn.init.zeros_(network.proj_out.weight)
+    torch.nn.init.zeros_(network.proj_out.bias)
+    torch.nn.init.normal_(network.text_embed.text_embed.weight, std=0.3)
+    for name, weight in network.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            weight.data.mul_((2 * NETWORK["depth"]) ** -0.5)
+    return network
+
+
+def encode(corpus: Path, codec_folder: Path, out: Path) -> None:
+    """Latents and labels of every clip that is not wild."""
+    data = load_corpus(corpus)
+    codec = Codec(channels=NETWORK["mel_dim"])
+    codec.load_state_dict(load_file(codec_folder / "init.safetensors"))
+    latents, labels = [], []
+    start = time.monotonic()
+    for i, line in enumerate(data.labels):
+        if line.get("wild"):
+            continue
+        latents.append(codec.encode(torch.from_numpy(data.audio(i))[None])[0].half())
+        labels.append(
+            {k: line[k] for k in ("style", "tempo_bpm", "beats_s", "downbeats_s", "captions", "key")}
+        )
+        if len(labels) % 500 == 0:
+            print(f"{len(labels)} clips, {time.monotonic() - start:.0f} s", flush=True)
+    torch.save({"latents": torch.stack(latents), "labels": labels}, out)
+
+
+def choose_words(corpus: Path, text: Path) -> None:
+    """The words of the captions that occur in at least ten of them, most frequent first."""
+    counts: Counter[str] = Counter()
+    for line in load_corpus(corpus).labels:
+        for caption in line["captions"]:
+            counts.update(set(words_of(caption)))
+    words = [word for word, count in counts.most_common() if count >= 10][: NETWORK["text_num_embeds"] - 2]
+    (text / "words.json").write_text(json.dumps(words))
+    print(f"{len(words)} words")
+
+
+@dataclass
+class Corpus:
+    """What training reads: everything about a clip as tensors, captions ready.
+
+    Args:
+        latents: (clips, frames, channels), fp16.
+        beats: (clips, frames, 7).
+        tempi: (clips,).
+        ids: Word ids of each clip's captions, (clips, captions, 32), 0 for padding.
+        sentences: Sentence vectors, (clips, captions, 128).
+    """
+
+    latents: Tensor
+    beats: Tensor
+    tempi: Tensor
+    ids: Tensor
+    sentences: Tensor
+
+
+def load(file: Path, text: Path) -> Corpus:
+    """Read what `encode` wrote and prepare its captions."""
+    stored = torch.load(file, weights_only=True)
+    latents, labels = stored["latents"], stored["labels"]
+    vocabulary = Vocabulary(json.loads((text / "words.json").read_text()))
+    table = WordTable(load_file(text / "table.safetensors")["table"], text / "tokenizer.json")
+    beats = np.stack(
+        [beat_features(x["beats_s"], x["downbeats_s"], latents.shape[1], LATENT_RATE_HZ) for x in labels]
+    )
+    ids = torch.zeros(len(labels), len(labels[0]["captions"]), WORD_LIMIT, dtype=torch.long)
+    sentences = torch.zeros(*ids.shape[:2], 128)
+    for i, line in enumerate(labels):
+        for j, caption in enumerate(line["captions"]):
+            known = vocabulary.ids(caption)
+            ids[i, j, : len(known)] = torch.tensor(known)
+            sentences[i, j] = table.vector(caption)
+    return Corpus(
+        latents,
+        torch.from_numpy(beats),
+        torch.tensor([float(x["tempo_bpm"]) for x in labels]),
+        ids,
+        sentences,
+    )
+
+
+def batch_loss(
+    network: DiT,
+    style: StyleEncoder,
+    data: Corpus,
+    generator: torch.Generator,
+    *,
+    evaluating: int | None = None,
+) -> Tensor:
+    """Flow loss of a random batch; when evaluating, of fixed crops without dropout, starting at clip number."""
+
+    def chance(share: float) -> Tensor:
+        return torch.rand(BATCH, generator=generator) < share
+
+    training = evaluating is None
+    clips = torch.randint(len(data.latents), (BATCH,), generator=generator)
+    if evaluating is not None:
+        clips = torch.arange(evaluating, evaluating + BATCH) % len(data.latents)
+    starts = torch.randint(data.latents.shape[1] - FRAMES + 1, (BATCH,), generator=generator)
+    captions = torch.randint(data.ids.shape[1], (BATCH,), generator=generator)
+    rows = starts[:, None] + torch.arange(FRAMES)
+    clean = data.latents[clips[:, None], rows].float()
+    beats = data.beats[clips[:, None], rows]
+    ids, sentences, tempi = data.ids[clips, captions], data.sentences[clips, captions], data.tempi[clips]
+    valid = ids > 0
+    context = clean
+    drop_words = drop_style = torch.zeros(BATCH, dtype=torch.bool)
+    if training:
+        beats = beats * (~chance(0.2))[:, None, None]
+        tempi = tempi * ~chance(0.3)
+        sentences = sentences + 0.15 * torch.randn(sentences.shape, generator=generator) / 128**0.5
+        both = chance(0.1)
+        drop_words, drop_style = both | chance(0.1), both | chance(0.1)
+        level = 0.1 * torch.rand(BATCH, 1, 1, generator=generator)
+        context = clean + level * torch.randn(clean.shape, generator=generator)
+    times = draw_times(BATCH, CROP_BLOCKS, generator, distribution="logit-normal").repeat_interleave(BLOCK, 1)
+    noise = torch.randn(clean.shape, generator=generator)
+    noisy, velocity = mix(clean, noise, times)
+    with torch.autocast("cpu", torch.bfloat16):
+        vectors = style(sentences, tempi) * (~drop_style)[:, None]
+        predicted = training_forward(
+            network,
+            text_ids=ids * ~drop_words[:, None],
+            text_valid=valid,
+            clean=context,
+            noisy=noisy,
+            times=times,
+            style=vectors,
+            frame_valid=torch.ones(BATCH, FRAMES, dtype=torch.bool),
+            block_frames=BLOCK,
+            beats=beats,
+            first_frame=BLOCK * torch.randint(64, (BATCH,), generator=generator),
+        )
+    return masked_loss(predicted, velocity, torch.ones(BATCH, FRAMES, dtype=torch.bool)).mean()
+
+
+@torch.no_grad()
+def validate(network: DiT, style: StyleEncoder, data: Corpus, batches: int = 12) -> float:
+    """Loss on fixed crops, noise and times."""
+    losses = [
+        batch_loss(network, style, data, torch.Generator().manual_seed(100 + i), evaluating=i * BATCH)
+        for i in range(batches)
+    ]
+    return float(torch.stack(losses).mean())
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train until the minutes are used."""
+    torch.set_num_threads(options.threads)
+    data, held = load(options.data, options.text), load(options.validation, options.text)
+    torch.manual_seed(0)
+    network, style = build_network(), StyleEncoder()
+    parts = torch.nn.ModuleDict({"network": network, "style": style})
+    mean = copy.deepcopy(parts).requires_grad_(False)
+    matrices = [p for p in parts.parameters() if p.ndim > 1]
+    others = [p for p in parts.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
+        lr=RATE, betas=(0.9, 0.98),
+    )  # fmt: skip
+    options.out.mkdir(parents=True, exist_ok=True)
+    state_file, used_s, step = options.out / "state.pt", 0.0, 0
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        parts.load_state_dict(state["parts"])
+        mean.load_state_dict(state["mean"])
+        optimiser.load_state_dict(state["optimiser"])
+        used_s, step = state["used_s"], state["step"]
+    generator = torch.Generator().manual_seed(1000 + step)
+    mark = saved = time.monotonic()
+    running, limit_s = 0.0, options.minutes * 60
+    while used_s < limit_s:
+        rate = min(1.0, (step + 1) / 100) * (RATE * (0.5 + 0.5 * math.cos(math.pi * used_s / limit_s)) + 1e-6)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss = batch_loss(network, style, data, generator)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
+        optimiser.step()
+        step, running = step + 1, running + float(loss.detach())
+        with torch.no_grad():
+            share = 1 - min(EMA, (step + 1) / (step + 20))
+            torch._foreach_lerp_(list(mean.parameters()), list(parts.parameters()), share)
+        now = time.monotonic()
+        used_s, mark = used_s + now - mark, now
+        if step % 100 == 0:
+            print(f"step {step}, {used_s / 60:.1f} min, loss {running / 100:.4f}", flush=True)
+            running = 0.0
+        if now - saved > 180 or used_s >= limit_s:
+            torch.save(
+                {"parts": parts.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict(),
+                 "used_s": used_s, "step": step}, state_file.with_suffix(".part"),
+            )  # fmt: skip
+            state_file.with_suffix(".part").replace(state_file)
+            held_loss = validate(mean["network"], mean["style"], held)  # type: ignore[arg-type]
+            print(f"  held-out loss of the mean weights {held_loss:.4f}", flush=True)
+            saved = mark = time.monotonic()
+
+
+def main() -> None:
+    """Run one stage."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stage", choices=["encode", "words", "train"])
+    for name in ("corpus", "codec", "text", "data", "validation", "out"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--minutes", type=float, default=50.0)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    if options.stage == "encode":
+        encode(options.corpus, options.codec, options.out)
+    elif options.stage == "words":
+        choose_words(options.corpus, options.text)
+    else:
+        train(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""From a request to music: conditions, sampler, sound."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from angen.adapters.lora import AppliedAdapter, applied
+from angen.audio import Audio
+from angen.errors import GenerationError
+from angen.model import MusicModel, SamplerSettings
+from angen.model.beats import steady_grid
+from angen.model.text import stated_tempo
+from angen.progress import Progress, ProgressCallback, no_progress
+
+LONGEST_S = 600.0
+
+__all__ = ["LONGEST_S", "GenerationRequest", "generate", "sample_latents"]
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """A piece of music that is wanted.
+
+    Args:
+        prompt: What it should be, in words; "112 bpm" sets the tempo, "in F major" the key.
+        seconds: Its length, 1 to 600.
+        seed: Of its noise; the same request with the same seed gives the same music.
+        tempo_bpm: Its tempo, before one stated in the prompt; None for neither.
+        steps: Euler steps a block.
+        guidance: Strength of the prompt beyond its plain condition; 0 for none.
+        noise_scale: Deviation of the starting noise; None for the model's own.
+    """
+
+    prompt: str
+    seconds: float = 30.0
+    seed: int = 0
+    tempo_bpm: float | None = None
+    steps: int = 16
+    guidance: float = 1.5
+    noise_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        checks = {
+            "prompt": (bool(self.prompt.strip()), "some words"),
+            "seconds": (1.0 <= self.seconds <= LONGEST_S, f"1 to {LONGEST_S:g}"),
+            "seed": (0 <= self.seed < 2**63, "0 or more"),
+            "tempo_bpm": (self.tempo_bpm is None or 30 <= self.tempo_bpm <= 300, "30 to 300"),
+            "steps": (1 <= self.steps <= 200, "1 to 200"),
+            "guidance": (0 <= self.guidance <= 20, "0 to 20"),
+            "noise_scale": (self.noise_scale is None or 0.1 <= self.noise_scale <= 3, "0.1 to 3"),
+        }
+        for name, (holds, expected) in checks.items():
+            if not holds:
+                raise GenerationError(
+                    f"{name} is {getattr(self, name)!r}; expected {expected}.",
+                    remedy="Change it and try again.",
+                )
+
+    def as_dict(self) -> dict[str, Any]:
+        """All values, to be kept beside the music."""
+        return dataclasses.asdict(self)
+
+
+def sample_latents(
+    model: MusicModel,
+    requests: Sequence[GenerationRequest],
+    *,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Tensor]:
+    """Latents (frames, channels) of requests, with the network as it is; drawn as one batch.
+
+    Length, steps, guidance and noise scale must agree. A tempo, given or stated, becomes a beat grid.
+
+    Raises:
+        GenerationError: If the requests differ where they must agree, or there are none.
+    """
+    shared = {(r.seconds, r.steps, r.guidance, r.noise_scale) for r in requests}
+    if len(shared) != 1:
+        raise GenerationError(
+            f"{len(requests)} requests of {len(shared)} kinds cannot be drawn as one batch."
+        )
+    first, facts = requests[0], model.facts
+    tempi = [r.tempo_bpm if r.tempo_bpm is not None else stated_tempo(r.prompt) for r in requests]
+    settings = SamplerSettings(
+        steps=first.steps,
+        guidance_strength=first.guidance,
+        history_blocks=facts.history_blocks,
+        noise_scale=facts.noise_scale if first.noise_scale is None else first.noise_scale,
+    )
+    conditions = [
+        model.conditions(r.prompt, tempo_bpm=tempo) for r, tempo in zip(requests, tempi, strict=True)
+    ]
+    return model.sample(
+        conditions,
+        first.seconds,
+        settings,
+        [r.seed for r in requests],
+        beats=_beats(model, tempi, first.seconds),
+        on_step=on_step,
+    )
+
+
+def _beats(model: MusicModel, tempi: Sequence[float | None], seconds: float) -> Tensor | None:
+    facts = model.facts
+    frames = max(1, math.ceil(seconds * facts.latent_rate_hz - 1e-6))
+    frames += -frames % facts.block_frames
+    rows = []
+    for tempo in tempi:
+        beats, downbeats = ([], []) if tempo is None else steady_grid(tempo, frames / facts.latent_rate_hz)
+        rows.append(model.beats(beats, downbeats, frames))
+    known = [row for row in rows if row is not None]
+    return torch.stack(known) if known else None
+
+
+def generate(
+    model: MusicModel,
+    requests: Sequence[GenerationRequest],
+    adapters: Sequence[AppliedAdapter] = (),
+    *,
+    on_progress: ProgressCallback = no_progress,
+    stage: str = "generating",
+) -> list[Audio]:
+    """Music of requests that can be drawn together, with adapters acting at their strengths.
+
+    Args:
+        model: The base; it is the base again afterwards.
+        requests: At least one, alike in length, steps, guidance and noise.
+        adapters: Adapter folders and strengths; strength 0 is the base exactly.
+        on_progress: Told of every step of the sampler.
+        stage: What to call it there.
+
+    Returns:
+        One sound a request, exactly as long as asked for.
+    """
+    with applied(model.network, adapters):
+        latents = sample_latents(
+            model, requests, on_step=lambda done, total: on_progress(Progress(stage, done, total))
+        )
+    return [
+        model.decode(song).span(0.0, request.seconds) for song, request in zip(latents, requests, strict=True)
+    ]

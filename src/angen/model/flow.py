@@ -1,0 +1,82 @@
+"""Flow matching: the straight path from noise to music, and the loss along it.
+
+Time 0 is noise, time 1 is music; velocity = clean − noise (DiffRhythm's direction).
+
+Source: Liu et al. 2022, "Flow Straight and Fast" (arXiv:2209.03003); Lipman et al. 2022 (arXiv:2210.02747).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from angen.errors import ModelError
+
+
+def mix(clean: Tensor, noise: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Place each frame on the straight path from noise to music.
+
+    Args:
+        clean: Encoded music, shape (batch, frames, channels).
+        noise: Standard normal draw, same shape as `clean`.
+        time: Position of each frame on the path in [0, 1], shape (batch, frames); 0 is noise, 1 is clean.
+
+    Returns:
+        The noisy latent and the velocity a model should predict there, both (batch, frames, channels).
+        The velocity is constant along the path.
+
+    Raises:
+        ModelError: If the shapes do not agree.
+
+    Source:
+        Liu et al. 2022, "Flow Straight and Fast" (arXiv:2209.03003), eq. 1.
+
+    Example:
+        >>> import torch
+        >>> clean, noise = torch.zeros(1, 2, 1), torch.ones(1, 2, 1)
+        >>> noisy, velocity = mix(clean, noise, time=torch.tensor([[0.25, 0.75]]))
+        >>> noisy.flatten().tolist(), velocity.flatten().tolist()
+        ([0.75, 0.25], [-1.0, -1.0])
+    """
+    if noise.shape != clean.shape or time.shape != clean.shape[:2]:
+        raise ModelError(
+            f"clean {tuple(clean.shape)}, noise {tuple(noise.shape)} and time {tuple(time.shape)} must be "
+            "(batch, frames, channels) twice and (batch, frames)."
+        )
+    share = time.unsqueeze(-1)
+    return (1 - share) * noise + share * clean, clean - noise
+
+
+def masked_loss(predicted: Tensor, velocity: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared velocity error of each item over its valid frames.
+
+    Args:
+        predicted: Velocities (batch, frames, channels), any float dtype.
+        velocity: What they should be.
+        valid: True where a frame is music and not padding, (batch, frames); at least one a row.
+
+    Returns:
+        One loss an item, float32 (batch,). Padding has no weight in it, and no gradient.
+    """
+    error = (predicted.float() - velocity.float()).square().mean(-1)
+    error = torch.where(valid, error, 0.0)
+    return error.sum(1) / valid.sum(1)
+
+
+def draw_times(
+    batch: int, blocks: int, generator: torch.Generator, *, distribution: str = "uniform", shift: float = 0.0
+) -> Tensor:
+    """One time for each block of each item, in (0, 1), shape (batch, blocks).
+
+    Args:
+        batch: Number of items.
+        blocks: Blocks an item.
+        generator: Source of the draw.
+        distribution: `uniform`, or `logit-normal`: sigmoid of a normal draw with mean `shift`.
+        shift: Positive moves logit-normal times towards music.
+    """
+    if distribution == "uniform":
+        return torch.rand(batch, blocks, generator=generator)
+    if distribution == "logit-normal":
+        return torch.sigmoid(torch.randn(batch, blocks, generator=generator) + shift)
+    raise ModelError(f"Time distribution {distribution!r} is not known; use uniform or logit-normal.")

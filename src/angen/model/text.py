@@ -1,0 +1,132 @@
+"""How `angen-tiny` reads a prompt: known words as tokens, the whole sentence as one vector, a stated tempo.
+
+A prompt becomes three things: ids of the musical words it knows (they enter the network as text), the mean of
+its tokens' vectors in a table distilled from a sentence model (it becomes the style vector, and copes with
+words never seen in training), and the tempo if one is stated as "112 bpm".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from angen.model.dit import WIDTH
+
+TABLE_DIMS = 128
+TEMPO_DIMS = 12
+MAX_WORDS = 31
+START_ID = 1
+FIRST_WORD_ID = 2
+
+_TEMPO = re.compile(r"(?<![\d.])(\d{2,3}(?:\.\d+)?)\s*bpm\b", re.IGNORECASE)
+_KEY = re.compile(r"\b([a-g])\s?(#|♯|b|♭|-sharp|-flat| sharp| flat)?[\s-](major|minor)\b", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|8-bit|key:[a-g]#?-(?:major|minor)")
+_SHARPS = {
+    "db": "c#",
+    "eb": "d#",
+    "gb": "f#",
+    "ab": "g#",
+    "bb": "a#",
+    "cb": "b",
+    "fb": "e",
+    "e#": "f",
+    "b#": "c",
+}
+
+
+def stated_tempo(prompt: str) -> float | None:
+    """The tempo a prompt states, in BPM within 30..300, or None.
+
+    Example:
+        >>> stated_tempo("calypso, 112 BPM"), stated_tempo("slow blues")
+        (112.0, None)
+    """
+    found = _TEMPO.search(prompt)
+    if found is None:
+        return None
+    tempo = float(found.group(1))
+    return tempo if 30 <= tempo <= 300 else None
+
+
+def words_of(prompt: str) -> list[str]:
+    """The words of a prompt, lower case; a stated key is one word, spelt with sharps.
+
+    Example:
+        >>> words_of("Happy Calypso in Bb minor, 112 bpm")
+        ['happy', 'calypso', 'in', 'key:a#-minor', 'bpm']
+    """
+
+    def key_word(match: re.Match[str]) -> str:
+        accidental = (match.group(2) or "").strip(" -").lower()
+        sign = {"♯": "#", "sharp": "#", "♭": "b", "flat": "b"}.get(accidental, accidental)
+        note = match.group(1).lower() + sign
+        return f" key:{_SHARPS.get(note, note)}-{match.group(3).lower()} "
+
+    return _WORD.findall(_KEY.sub(key_word, prompt).lower())
+
+
+class Vocabulary:
+    """Musical words and their ids.
+
+    Args:
+        words: In the order of their ids.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = tuple(words)
+        self._ids = {word: i + FIRST_WORD_ID for i, word in enumerate(words)}
+
+    def ids(self, prompt: str) -> list[int]:
+        """A start id, then the ids of the known words in their order, at most 32 in all."""
+        known = [self._ids[word] for word in words_of(prompt) if word in self._ids]
+        return [START_ID, *known[:MAX_WORDS]]
+
+
+class WordTable:
+    """Mean token vectors of a sentence.
+
+    Args:
+        table: One vector a token, (tokens, 128).
+        tokenizer_file: A `tokenizers` JSON file.
+    """
+
+    def __init__(self, table: Tensor, tokenizer_file: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self.table = table.float()
+        self._tokenizer: Any = Tokenizer.from_file(str(tokenizer_file))
+
+    def vector(self, prompt: str) -> Tensor:
+        """A vector of length 1 (or 0 for no known token), float32 (128,)."""
+        ids = self._tokenizer.encode(prompt, add_special_tokens=False).ids
+        if not ids:
+            return torch.zeros(TABLE_DIMS)
+        return torch.nn.functional.normalize(self.table[ids].mean(0), dim=0)
+
+
+def tempo_features(tempo_bpm: Tensor) -> Tensor:
+    """Fourier features of the logarithm of tempo, (B, 12); zeros where the tempo is 0 (unknown)."""
+    octave = torch.log2(tempo_bpm.clamp(min=30) / 60).unsqueeze(-1)
+    angles = octave * octave.new_tensor([1.0, 2.0, 4.0, 8.0, 16.0]) * (math.pi / 2)
+    features = torch.cat([angles.sin(), angles.cos(), octave, torch.ones_like(octave)], dim=-1)
+    return features * (tempo_bpm > 0).unsqueeze(-1)
+
+
+class StyleEncoder(nn.Module):
+    """Sentence vector and tempo to the style vector the network takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(TABLE_DIMS + TEMPO_DIMS, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH)
+        )
+
+    def forward(self, sentence: Tensor, tempo_bpm: Tensor) -> Tensor:
+        """Style vectors (B, 512) of sentence vectors (B, 128) and tempi (B,), 0 for unknown."""
+        return self.layers(torch.cat([sentence, tempo_features(tempo_bpm)], dim=-1))  # type: ignore[no-any-return]

@@ -1,0 +1,170 @@
+"""`angen-tiny`: the embedded model. DiffRhythm 2's architecture, small, with a codec and text of its own.
+
+Its weights are in the package (`weights/angen-tiny`, made by `recipes/angen_tiny`); nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from angen.audio import Audio
+from angen.errors import GenerationError, ModelError
+from angen.files import content_hash
+from angen.model import codec as codec_room
+from angen.model.beats import beat_features
+from angen.model.flow import masked_loss, mix
+from angen.model.music_model import LORA_TARGETS, ConditionBatch, Conditions, FlowBatch, ModelFacts
+from angen.model.network import FlowNetwork, load_network, load_weights, read_json, read_tensors
+from angen.model.precision import autocast
+from angen.model.sampler import SamplerSettings, sample_blocks
+from angen.model.text import StyleEncoder, Vocabulary, WordTable, stated_tempo
+
+WEIGHTS = (
+    "codec.safetensors", "model.json", "model.safetensors", "style.safetensors", "table.safetensors",
+    "tokenizer.json", "words.json",
+)  # fmt: skip
+
+
+class AngenTiny:
+    """The embedded model.
+
+    Args:
+        folder: Where its files are; None for those in the package.
+
+    Raises:
+        ModelError: If a file is missing or does not fit.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder if folder is not None else packaged_weights()
+        missing = [name for name in WEIGHTS if not (self.folder / name).is_file()]
+        if missing:
+            raise ModelError(
+                f"The embedded model in {self.folder} lacks {', '.join(missing)}.",
+                remedy="Install Angen again, or make the weights with recipes/angen_tiny.",
+            )
+        config = read_json(self.folder / "model.json")
+        self.network: FlowNetwork = load_network(self.folder)
+        self.codec = codec_room.Codec(channels=config["mel_dim"])
+        load_weights(self.codec, self.folder / "codec.safetensors")
+        self.style_encoder = StyleEncoder()
+        load_weights(self.style_encoder, self.folder / "style.safetensors")
+        for part in (self.codec, self.style_encoder):
+            part.eval().requires_grad_(False)
+        self.vocabulary = Vocabulary(read_json(self.folder / "words.json"))
+        self.words = WordTable(
+            read_tensors(self.folder / "table.safetensors")["table"], self.folder / "tokenizer.json"
+        )
+        self._config = config
+
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """What is fixed about it."""
+        hashes = {name: content_hash(self.folder / name) for name in WEIGHTS}
+        joined = "\n".join(f"{name} {digest}" for name, digest in sorted(hashes.items()))
+        return ModelFacts(
+            id="angen-tiny",
+            base_hash=hashlib.sha256(joined.encode()).hexdigest(),
+            codec_hash=hashes["codec.safetensors"],
+            rate_hz=codec_room.RATE_HZ,
+            latent_rate_hz=codec_room.LATENT_RATE_HZ,
+            latent_channels=self.codec.channels,
+            block_frames=self.network.block_frames,
+            crop_blocks=int(self._config["crop_blocks"]),
+            learning_rate=1e-3,
+            lora_targets=LORA_TARGETS,
+            licence="Apache-2.0",
+            history_blocks=int(self._config["crop_blocks"]) - 1,
+            noise_scale=float(self._config["noise_scale"]),
+        )
+
+    def encode(self, audio: Audio) -> Tensor:
+        """Latents (frames, channels) of a recording, mixed to mono at 24 kHz."""
+        mono = audio.mono().resampled(codec_room.RATE_HZ)
+        return self.codec.encode(torch.tensor(mono.samples))[0].clone()
+
+    def decode(self, latents: Tensor) -> Audio:
+        """Mono sound at 24 kHz of latents (frames, channels), kept within ±1."""
+        samples = self.codec.decode(latents.unsqueeze(0)).clamp(-1, 1)
+        return Audio(samples.numpy(), codec_room.RATE_HZ)
+
+    def conditions(self, prompt: str, *, tempo_bpm: float | None = None) -> Conditions:
+        """Tensors of a prompt; a tempo given here wins over one stated in the prompt."""
+        tempo = tempo_bpm if tempo_bpm is not None else stated_tempo(prompt)
+        with torch.no_grad():
+            style = self.style_encoder(self.words.vector(prompt)[None], torch.tensor([tempo or 0.0]))[0]
+        return Conditions(prompt, tempo, torch.tensor(self.vocabulary.ids(prompt)), style)
+
+    def beats(
+        self, beats_s: ArrayLike, downbeats_s: ArrayLike, frames: int, *, start_s: float = 0.0
+    ) -> Tensor | None:
+        """Beat features (frames, 7) of a grid."""
+        rate = codec_room.LATENT_RATE_HZ
+        return torch.from_numpy(beat_features(beats_s, downbeats_s, frames, rate, start_s=start_s))
+
+    def loss(self, batch: FlowBatch) -> Tensor:
+        """Flow-matching loss of each item over its valid frames, float32 (B,)."""
+        times = batch.times.repeat_interleave(self.network.block_frames, dim=1)
+        clean = torch.where(batch.valid[..., None], batch.clean, 0.0)  # padding may hold anything, even NaN
+        noisy, velocity = mix(clean, batch.noise, times)
+        context = clean if batch.context is None else torch.where(batch.valid[..., None], batch.context, 0.0)
+        with autocast():
+            predicted = self.network(
+                text_ids=batch.conditions.text_ids,
+                text_valid=batch.conditions.text_valid,
+                clean=context,
+                noisy=noisy,
+                times=times,
+                style=batch.conditions.style,
+                frame_valid=batch.valid,
+                beats=batch.beats,
+                first_frame=batch.first_frame,
+            )
+        return masked_loss(predicted, velocity, batch.valid)
+
+    def sample(
+        self,
+        conditions: Sequence[Conditions],
+        duration_s: float,
+        settings: SamplerSettings,
+        seeds: Sequence[int],
+        *,
+        beats: Tensor | None = None,
+        on_step: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[Tensor]:
+        """Draw one latent (frames, channels) an item; the same seed gives the same start whatever the batch."""
+        if len(seeds) != len(conditions):
+            raise GenerationError(f"{len(conditions)} pieces need as many seeds, not {len(seeds)}.")
+        block, channels = self.network.block_frames, self.codec.channels
+        sources = [torch.Generator().manual_seed(seed) for seed in seeds]
+        batch = ConditionBatch.of(conditions)
+        frames = max(1, math.ceil(duration_s * codec_room.LATENT_RATE_HZ - 1e-6))
+        if beats is not None and beats.shape[1] % block:
+            beats = torch.nn.functional.pad(beats, (0, 0, 0, -beats.shape[1] % block))
+        return sample_blocks(
+            self.network.transformer,
+            text_ids=batch.text_ids,
+            text_valid=batch.text_valid,
+            style=batch.style,
+            frames=frames,
+            block_frames=block,
+            settings=settings,
+            noise=lambda _: torch.stack([torch.randn(block, channels, generator=g) for g in sources]),
+            beats=beats,
+            on_step=on_step,
+        )
+
+
+def packaged_weights() -> Path:
+    """The folder of the weights inside the installed package."""
+    with as_file(files("angen.model") / "weights" / "angen-tiny") as folder:
+        return folder

@@ -1,0 +1,105 @@
+"""Checkpoints: an adapter folder any peft opens, and beside it what exact resume needs. Never half-written.
+
+    checkpoints/step_000500/adapter_config.json, adapter_model.safetensors
+                            optimiser.safetensors   AdamW's moments, by parameter name
+                            state.json              step, losses, seconds; written last
+
+A checkpoint is written under a hidden name and renamed when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from angen.adapters.lora import load_weights, save_adapter, trainable
+from angen.errors import TrainingError
+from angen.files import write_json
+
+STATE = "state.json"
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A hidden folder beside `target` that takes its place once the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if target.exists():
+            old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+            target.rename(old)
+            temporary.rename(target)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save_checkpoint(
+    folder: Path, wrapped: Any, optimiser: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    """Write a checkpoint.
+
+    Args:
+        folder: Where; replaced if it exists.
+        wrapped: The `PeftModel`.
+        optimiser: AdamW over the adapter's parameters.
+        state: Anything JSON can hold; must have `step`.
+    """
+    names = {id(weight): name for name, weight in trainable(wrapped).items()}
+    moments = {
+        f"{key}|{names[id(weight)]}": value.detach().clone().contiguous()
+        for weight, values in optimiser.state.items()
+        for key, value in values.items()
+    }
+    with whole_folder(folder) as temporary:
+        save_adapter(wrapped, temporary)
+        save_file(moments, str(temporary / "optimiser.safetensors"))
+        write_json(temporary / STATE, state)
+
+
+def load_checkpoint(folder: Path, wrapped: Any, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put a checkpoint into an attached adapter and its optimiser; returns its state.
+
+    Raises:
+        TrainingError: If its files are damaged or of another run.
+    """
+    try:
+        state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        moments = load_file(folder / "optimiser.safetensors")
+    except (OSError, ValueError, SafetensorError) as problem:
+        raise TrainingError(
+            f"Checkpoint {folder} cannot be read: {problem}.",
+            remedy="Delete its folder to resume from the one before.",
+        ) from problem
+    load_weights(wrapped, folder)
+    for name, weight in trainable(wrapped).items():
+        own = {key.split("|", 1)[0]: value for key, value in moments.items() if key.split("|", 1)[1] == name}
+        if own.get("exp_avg") is not None and own["exp_avg"].shape != weight.shape:
+            raise TrainingError(f"Checkpoint {folder} is of another run.", remedy="Start under a new name.")
+        if own:
+            optimiser.state[weight] = own
+    return state
+
+
+def checkpoints(root: Path) -> list[Path]:
+    """Whole checkpoints of a run, earliest first."""
+    return sorted(folder for folder in root.glob("step_*") if (folder / STATE).is_file())
+
+
+def prune(root: Path, keep: int) -> None:
+    """Remove all but the last `keep` checkpoints."""
+    for folder in checkpoints(root)[:-keep]:
+        shutil.rmtree(folder)

@@ -1,0 +1,197 @@
+"""What training reads: clips as latents, and crops of them as batches.
+
+Every choice of step n of a run with seed s is drawn from (s, n) alone. So a run that stops and resumes at a step
+goes on exactly as if it had never stopped, with no random state to save.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from angen.model import ConditionBatch, Conditions, FlowBatch, ModelFacts
+from angen.model.flow import draw_times
+from angen.training.config import TrainConfig
+
+_MAX_FIRST_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class ClipVersion:
+    """A clip at one speed, as the model takes it.
+
+    Attributes:
+        latents: (frames, channels).
+        beats: (frames, beat_dim), or None for a model without beat features.
+        conditions: Of its prompts at this speed, the fullest first; training takes any, validation the first.
+    """
+
+    latents: Tensor
+    beats: Tensor | None
+    conditions: tuple[Conditions, ...]
+
+
+@dataclass(frozen=True)
+class TrainingClip:
+    """A clip as recorded, and its sped-up and slowed-down copies.
+
+    Attributes:
+        clip_id: Of the dataset.
+        song: Of the dataset.
+        original: As recorded.
+        shifted: The copies, possibly none.
+    """
+
+    clip_id: str
+    song: str
+    original: ClipVersion
+    shifted: tuple[ClipVersion, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """Latent frames as recorded."""
+        return self.original.latents.shape[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The order of a run: which clips make up which step.
+
+    Args:
+        visits: Clip indices of one epoch, a clip as often as crops fit into it.
+        crops_per_step: Crops of one optimiser step, all its batches together.
+        epochs: How often.
+        seed: Of the order.
+    """
+
+    visits: tuple[int, ...]
+    crops_per_step: int
+    epochs: int
+    seed: int
+
+    @classmethod
+    def of(cls, clips: Sequence[TrainingClip], crop_frames: int, config: TrainConfig) -> Plan:
+        """The plan of a run over `clips`."""
+        visits = [i for i, clip in enumerate(clips) for _ in range(max(1, round(clip.frames / crop_frames)))]
+        return cls(tuple(visits), config.batch_size * config.accumulation, config.epochs, config.seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps an epoch."""
+        return math.ceil(len(self.visits) / self.crops_per_step)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        return self.steps_per_epoch * self.epochs
+
+    def clips_of_step(self, step: int) -> list[int]:
+        """Clip indices of a step (counted from 0); the last step of an epoch is filled up from its start."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, 1, epoch]).permutation(self.visits)
+        start = place * self.crops_per_step
+        return [int(order[i % len(order)]) for i in range(start, start + self.crops_per_step)]
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The source of every tensor drawn in a step."""
+    state = np.random.SeedSequence([seed, 2, step]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> 1))
+
+
+def crop_batches(
+    clips: Sequence[TrainingClip], indices: Sequence[int], facts: ModelFacts, config: TrainConfig, step: int
+) -> list[FlowBatch]:
+    """The batches of one step: random crops with noise, times and dropped conditions.
+
+    Args:
+        clips: The training clips.
+        indices: Which of them, from `Plan.clips_of_step`.
+        facts: Of the base model.
+        config: Of the run.
+        step: The step's number.
+
+    Returns:
+        `config.accumulation` batches of `config.batch_size` crops each.
+    """
+    generator = step_generator(config.seed, step)
+    size = config.batch_size
+    return [
+        _batch([clips[i] for i in indices[start : start + size]], facts, config, generator)
+        for start in range(0, len(indices), size)
+    ]
+
+
+def window_batch(
+    windows: Sequence[tuple[ClipVersion, int]],
+    facts: ModelFacts,
+    crop_frames: int,
+    prompts: Sequence[int] | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None, ConditionBatch]:
+    """Stack windows of clips, padded on the right.
+
+    Args:
+        windows: A clip and the first frame of the window in it.
+        facts: Of the base model.
+        crop_frames: Frames a window, whole blocks.
+        prompts: Which of its prompts each window takes; None for the first.
+
+    Returns:
+        Latents (B, crop_frames, C), valid frames (B, crop_frames), beat features or None, conditions.
+    """
+    count = len(windows)
+    latents = torch.zeros(count, crop_frames, facts.latent_channels)
+    valid = torch.zeros(count, crop_frames, dtype=torch.bool)
+    first = windows[0][0].beats
+    beats = None if first is None else torch.zeros(count, crop_frames, first.shape[1])
+    for row, (clip, start) in enumerate(windows):
+        part = clip.latents[start : start + crop_frames]
+        latents[row, : len(part)] = part
+        valid[row, : len(part)] = True
+        if beats is not None and clip.beats is not None:
+            beats[row, : len(part)] = clip.beats[start : start + crop_frames]
+    chosen = prompts or [0] * count
+    conditions = [clip.conditions[i] for (clip, _), i in zip(windows, chosen, strict=True)]
+    return latents, valid, beats, ConditionBatch.of(conditions)
+
+
+def crop_frames_of(facts: ModelFacts, config: TrainConfig) -> int:
+    """Latent frames a crop."""
+    return facts.block_frames * (config.crop_blocks or facts.crop_blocks)
+
+
+def _batch(
+    clips: Sequence[TrainingClip], facts: ModelFacts, config: TrainConfig, generator: torch.Generator
+) -> FlowBatch:
+    def chance(share: float) -> Tensor:
+        return torch.rand(len(clips), generator=generator) < share
+
+    def below(limit: int) -> int:
+        return int(torch.randint(limit, (), generator=generator))
+
+    frames = crop_frames_of(facts, config)
+    windows = []
+    for clip, shift in zip(clips, chance(config.speed_share).tolist(), strict=True):
+        version = clip.shifted[below(len(clip.shifted))] if shift and clip.shifted else clip.original
+        windows.append((version, below(max(1, version.latents.shape[0] - frames + 1))))
+    prompts = [below(len(version.conditions)) for version, _ in windows]
+    latents, valid, beats, conditions = window_batch(windows, facts, frames, prompts)
+    if beats is not None:
+        beats = beats * ~chance(config.beat_dropout)[:, None, None]
+    level = config.context_noise * torch.rand(len(clips), 1, 1, generator=generator)
+    blocks = frames // facts.block_frames
+    return FlowBatch(
+        clean=latents,
+        valid=valid,
+        beats=beats,
+        conditions=conditions.dropped(chance(config.condition_dropout)),
+        times=draw_times(len(clips), blocks, generator, distribution=config.time_distribution),
+        noise=torch.randn(latents.shape, generator=generator),
+        context=latents + level * torch.randn(latents.shape, generator=generator),
+        first_frame=facts.block_frames * torch.randint(_MAX_FIRST_BLOCK, (len(clips),), generator=generator),
+    )

@@ -1,0 +1,107 @@
+"""Clips of a dataset as a model takes them: latents cached by content, prompts and beat grids at every speed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from angen.analysis import transposed
+from angen.audio import Audio, read_audio
+from angen.dataset import ClipRecord, Dataset, Split
+from angen.files import atomic_path
+from angen.model import Conditions, MusicModel
+from angen.progress import Progress, ProgressCallback, no_progress
+from angen.training import ClipVersion, TrainingClip
+
+_FORMAT = "1"
+
+
+def training_clips(
+    model: MusicModel,
+    dataset: Dataset,
+    split: Split,
+    shifts: Sequence[int] = (),
+    *,
+    on_progress: ProgressCallback = no_progress,
+) -> list[TrainingClip]:
+    """Encode one side of a dataset, or read what was encoded before.
+
+    Args:
+        model: Whose latents.
+        dataset: Which clips.
+        split: Which side of it.
+        shifts: Semitones of sped-up (positive) and slowed-down copies.
+        on_progress: Told of each clip.
+
+    Returns:
+        One entry a clip, in the dataset's order.
+    """
+    records = dataset.side(split)
+    clips = []
+    for done, record in enumerate(records):
+        on_progress(Progress("encoding", done, len(records), record.clip_id))
+        versions = [_version(model, dataset, record, shift) for shift in (0, *shifts)]
+        clips.append(TrainingClip(record.clip_id, record.song, versions[0], tuple(versions[1:])))
+    on_progress(Progress("encoding", len(records), len(records)))
+    return clips
+
+
+def prompts_of(dataset: Dataset, record: ClipRecord) -> list[str]:
+    """The texts a clip is trained with: all that is known of it, and the user's own words alone."""
+    full, short = dataset.prompt(record), dataset.info.prompt_prefix
+    return [full, short] if short and short != full else [full]
+
+
+def at_speed(record: ClipRecord, shift: int) -> ClipRecord:
+    """What is known of a clip when it is played faster by `shift` semitones: tempo, key and beats change."""
+    if shift == 0:
+        return record
+    factor = 2 ** (shift / 12)
+    return record.model_copy(
+        update={
+            "tempo_bpm": None if record.tempo_bpm is None else record.tempo_bpm * factor,
+            "key": None if record.key is None else transposed(record.key, shift),
+            "beats_s": [time / factor for time in record.beats_s],
+            "downbeats_s": [time / factor for time in record.downbeats_s],
+        }
+    )
+
+
+def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> ClipVersion:
+    latents = _latents(model, dataset, record, shift)
+    known = at_speed(record, shift)
+    conditions: list[Conditions] = [
+        model.conditions(text, tempo_bpm=known.tempo_bpm) for text in prompts_of(dataset, known)
+    ]
+    beats = model.beats(known.beats_s, known.downbeats_s, len(latents))
+    return ClipVersion(latents, beats, tuple(conditions))
+
+
+def _latents(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> Tensor:
+    """Latents by content: the clip's bytes, the codec's weights and the speed decide, nothing else."""
+    facts = model.facts
+    key = hashlib.sha256(f"{_FORMAT} {record.sha256} {facts.codec_hash} {shift}".encode()).hexdigest()
+    file = dataset.folder / "latents" / facts.id / f"{key[:32]}.safetensors"
+    cached = _read(file)
+    if cached is not None:
+        return cached
+    audio = read_audio(dataset.audio_path(record))
+    if shift:
+        audio = Audio(audio.samples, round(audio.rate_hz * 2 ** (shift / 12)))
+    latents = model.encode(audio)
+    with atomic_path(file) as temporary:
+        save_file({"latents": latents.contiguous()}, str(temporary))
+    return latents
+
+
+def _read(file: Path) -> Tensor | None:
+    """Cached latents; None if there are none, or they are damaged (they can be made again)."""
+    try:
+        return load_file(file)["latents"]
+    except (OSError, SafetensorError, KeyError):
+        return None
