@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SONGS ?= examples/calypso
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow check bench clean
+.PHONY: help setup demo test test-slow test-recipes check bench clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
@@ -24,7 +24,7 @@ demo: setup ## train an adapter on examples/calypso (or SONGS=folder) and compar
 test: setup ## the plain tests, a few minutes
 	$(BIN)/python -m pytest -q
 
-test-slow: setup ## the slow tests that prove the main job
+test-slow: setup ## the slow tests that prove the main job, about six minutes
 	$(BIN)/python -m pytest -q -m slow
 
 check: setup ## lint, format, types, import contract, doctests
@@ -33,6 +33,10 @@ check: setup ## lint, format, types, import contract, doctests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules src README.md --doctest-glob='*.md'
+
+test-recipes: setup ## rendering tests; need the soundfonts named in recipes/angen_tiny/README.md
+	$(BIN)/python -m pip install -q --no-deps tinysoundfont
+	$(BIN)/python -m pytest -q -m soundfonts
 
 bench: setup ## measure speed as ratios within one run
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'

@@ -47,6 +47,7 @@ def pack_weights(codec: Path, flow: Path, text: Path) -> None:
 
 def _save(tensors: dict[str, Tensor], name: str) -> None:
     save_file({key: value.half().contiguous() for key, value in tensors.items()}, str(WEIGHTS / name))
+    (WEIGHTS / name).chmod(0o644)
 
 
 def find_noise_scale(corpus: Path) -> float:

@@ -106,7 +106,7 @@ def test_soundfonts_can_be_named_by_the_environment(tmp_path: Path) -> None:
     assert find_soundfonts({"ANGEN_SOUNDFONTS": str(font)}) == (font,)
 
 
-@pytest.mark.slow  # needs the soundfonts
+@pytest.mark.soundfonts
 def test_clips_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
     config = CorpusConfig(clips=3, seed=1, styles=BASE_STYLES)
     write_corpus(config, tmp_path, jobs=1)

@@ -53,7 +53,7 @@ def test_the_shipped_recordings_are_there_and_small() -> None:
         assert 40 <= info.duration <= 50
 
 
-@pytest.mark.slow  # needs the soundfonts
+@pytest.mark.soundfonts
 def test_songs_are_written_as_ogg(tmp_path: Path) -> None:
     (path,) = write_songs(tmp_path, SONGS[:1])
     audio, rate_hz = soundfile.read(path)

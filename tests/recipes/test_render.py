@@ -36,7 +36,7 @@ def test_a_mix_has_a_level_for_every_channel_and_programs_of_the_same_word(style
             assert program in alternatives(piece.programs[channel])
 
 
-@pytest.mark.slow
+@pytest.mark.soundfonts
 @pytest.mark.parametrize("style", STYLES)
 def test_a_clip_has_its_length_level_and_headroom(style: str) -> None:
     audio = render(_piece(style), np.random.default_rng(1), find_soundfonts(), duration_s=CLIP_S)
@@ -46,7 +46,7 @@ def test_a_clip_has_its_length_level_and_headroom(style: str) -> None:
     assert -20.6 < 20 * np.log10(np.sqrt(np.mean(audio**2))) < -15.9
 
 
-@pytest.mark.slow
+@pytest.mark.soundfonts
 def test_rendering_does_not_depend_on_what_was_rendered_before() -> None:
     fonts, piece = find_soundfonts(), _piece("metal")
     first = render(piece, np.random.default_rng(2), fonts, duration_s=CLIP_S)
@@ -54,7 +54,7 @@ def test_rendering_does_not_depend_on_what_was_rendered_before() -> None:
     assert np.array_equal(first, render(piece, np.random.default_rng(2), fonts, duration_s=CLIP_S))
 
 
-@pytest.mark.slow
+@pytest.mark.soundfonts
 def test_kicks_are_heard_where_beats_are_labelled() -> None:
     piece = _piece("house", 3)
     kicks = replace(
@@ -68,7 +68,7 @@ def test_kicks_are_heard_where_beats_are_labelled() -> None:
         assert np.abs(after).max() > 3 * (np.abs(before).max() if len(before) else 0.0)
 
 
-@pytest.mark.slow
+@pytest.mark.soundfonts
 def test_parts_are_balanced_whatever_the_soundfont() -> None:
     """A lead of any instrument is within a few decibels of a lead of any other."""
     levels = []

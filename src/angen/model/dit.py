@@ -56,8 +56,9 @@ class TimeEmbedding(nn.Module):
     @staticmethod
     def sinusoid(times: Tensor) -> Tensor:
         """Sines, then cosines, of 1000 t: (..., 256) float32 for `times` of shape (...)."""
-        steps = torch.arange(FREQUENCIES, device=times.device, dtype=torch.float32)
-        frequencies = torch.exp(-math.log(10_000.0) / (FREQUENCIES - 1) * steps)
+        exponents = -math.log(10_000.0) / (FREQUENCIES - 1) * torch.arange(FREQUENCIES, dtype=torch.float32)
+        # Rounded once: a processor's own float32 exp is an ulp off, which 1000 t makes 6e-5 in the sine.
+        frequencies = exponents.double().exp().float().to(times.device)
         angles = 1000.0 * times.float().unsqueeze(-1) * frequencies
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
@@ -103,7 +104,7 @@ def rotary_table(positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
         Two tensors (1 or B, 1, n, head_dim).
     """
     steps = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
-    angles = positions.float().unsqueeze(-1) * ROTARY_BASE ** (-steps / head_dim)
+    angles = positions.float().unsqueeze(-1) * (1.0 / ROTARY_BASE ** (steps / head_dim))  # rounds as Llama's
     angles = torch.cat([angles, angles], dim=-1)
     if angles.dim() == 2:
         angles = angles.unsqueeze(0)

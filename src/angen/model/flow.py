@@ -58,9 +58,8 @@ def masked_loss(predicted: Tensor, velocity: Tensor, valid: Tensor) -> Tensor:
     Returns:
         One loss an item, float32 (batch,). Padding has no weight in it, and no gradient.
     """
-    error = (predicted.float() - velocity.float()).square().mean(-1)
-    error = torch.where(valid, error, 0.0)
-    return error.sum(1) / valid.sum(1)
+    error = torch.where(valid.unsqueeze(-1), predicted.float() - velocity.float(), 0.0)  # before the square:
+    return error.square().mean(-1).sum(1) / valid.sum(1)  # so that NaN in padding has no gradient either
 
 
 def draw_times(

@@ -92,7 +92,7 @@ def _page(facts: ReportFacts) -> str:
     curve = plots.loss_curve(facts.train_losses, facts.validations, facts.best_step)
     by_time = plots.loss_by_time(facts.times, facts.base_by_time, facts.best_by_time)
     bars = plots.distances(*facts.distances)
-    references = "".join(f"<p>{_text(name)}</p>{_player(audio)}" for name, audio in facts.references)
+    references = "".join(f"<div>{_text(name)}{_sound(audio)}</div>" for name, audio in facts.references)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{_text(facts.title)}</title><style>{_STYLE}</style></head><body>
@@ -100,7 +100,7 @@ def _page(facts: ReportFacts) -> str:
 <table>{rows}</table>
 <h2>Listen: the same prompt and seed, without and with the adapter</h2>
 {"".join(_pair(pair) for pair in facts.pairs)}
-{"<h2>Your own clips</h2>" + references if references else ""}
+{f"<h2>Your own clips</h2><div class=pair>{references}</div>" if references else ""}
 <h2>How it learned</h2>{_image(curve, "training and held-out loss by step")}
 <h2>Where it learned</h2>{_image(by_time, "held-out loss by flow time, before and after")}
 {_image(bars, "style distances")}
@@ -111,7 +111,7 @@ def _page(facts: ReportFacts) -> str:
 
 def _pair(pair: Pair) -> str:
     sides = "".join(
-        f"<div><b>{name}</b>{_player(audio)}{_image(plots.spectrogram(audio), 'spectrogram')}</div>"
+        f"<div><b>{name}</b>{_sound(audio)}</div>"
         for name, audio in (("base", pair.base), ("with adapter", pair.adapter))
     )
     return f"<div class=pair><p>{_text(pair.title)}</p>{sides}</div>"
@@ -123,6 +123,10 @@ def _text(text: str) -> str:
 
 def _image(png: bytes, description: str) -> str:
     return f'<img alt="{_text(description)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def _sound(audio: Audio) -> str:
+    return _player(audio) + _image(plots.spectrogram(audio), "spectrogram")
 
 
 def _player(audio: Audio) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from angen.adapters.lora import load_weights, save_adapter, trainable
-from angen.errors import TrainingError
+from angen.errors import AdapterError, TrainingError
 from angen.files import write_json
 
 STATE = "state.json"
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def save_checkpoint(
         folder: Where; replaced if it exists.
         wrapped: The `PeftModel`.
         optimiser: AdamW over the adapter's parameters.
-        state: Anything JSON can hold; must have `step`.
+        state: Anything JSON can hold.
     """
     names = {id(weight): name for name, weight in trainable(wrapped).items()}
     moments = {
@@ -70,28 +71,49 @@ def save_checkpoint(
         write_json(temporary / STATE, state)
 
 
-def load_checkpoint(folder: Path, wrapped: Any, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-    """Put a checkpoint into an attached adapter and its optimiser; returns its state.
+def read_state(folder: Path, keys: Iterable[str]) -> dict[str, Any]:
+    """The state of a checkpoint.
+
+    Raises:
+        TrainingError: If it is damaged, or has not the `keys`.
+    """
+    try:
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise _unreadable(folder, str(problem)) from problem
+    missing = sorted(set(keys).difference(state if isinstance(state, dict) else ()))
+    if missing:
+        raise _unreadable(folder, f"{STATE} lacks {', '.join(missing)}")
+    return dict(state)
+
+
+def load_checkpoint(folder: Path, wrapped: Any, optimiser: torch.optim.Optimizer) -> None:
+    """Put the tensors of a checkpoint into an attached adapter and its optimiser, every one matched.
 
     Raises:
         TrainingError: If its files are damaged or of another run.
     """
     try:
-        state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
         moments = load_file(folder / "optimiser.safetensors")
-    except (OSError, ValueError, SafetensorError) as problem:
-        raise TrainingError(
-            f"Checkpoint {folder} cannot be read: {problem}.",
-            remedy="Delete its folder to resume from the one before.",
-        ) from problem
-    load_weights(wrapped, folder)
+        load_weights(wrapped, folder)
+    except (OSError, SafetensorError, AdapterError) as problem:
+        raise _unreadable(folder, str(problem)) from problem
+    by_weight: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in moments.items():
+        kind, _, name = key.partition("|")
+        by_weight.setdefault(name, {})[kind] = value
     for name, weight in trainable(wrapped).items():
-        own = {key.split("|", 1)[0]: value for key, value in moments.items() if key.split("|", 1)[1] == name}
-        if own.get("exp_avg") is not None and own["exp_avg"].shape != weight.shape:
-            raise TrainingError(f"Checkpoint {folder} is of another run.", remedy="Start under a new name.")
-        if own:
-            optimiser.state[weight] = own
-    return state
+        own = by_weight.get(name, {})
+        if own.keys() != _MOMENTS or own["exp_avg"].shape != weight.shape:
+            raise _unreadable(folder, f"its optimiser does not fit {name}")
+        optimiser.state[weight] = own
+
+
+def _unreadable(folder: Path, problem: str) -> TrainingError:
+    return TrainingError(
+        f"Checkpoint {folder} cannot be read: {problem.rstrip('.')}.",
+        remedy="Delete its folder to resume from the one before.",
+    )
 
 
 def checkpoints(root: Path) -> list[Path]:

@@ -109,6 +109,8 @@ def crop_batches(
 ) -> list[FlowBatch]:
     """The batches of one step: random crops with noise, times and dropped conditions.
 
+    They are drawn together and then parted, so that accumulation changes neither the crops nor the loss.
+
     Args:
         clips: The training clips.
         indices: Which of them, from `Plan.clips_of_step`.
@@ -120,10 +122,10 @@ def crop_batches(
         `config.accumulation` batches of `config.batch_size` crops each.
     """
     generator = step_generator(config.seed, step)
-    size = config.batch_size
+    whole = _batch([clips[i] for i in indices], facts, config, generator)
     return [
-        _batch([clips[i] for i in indices[start : start + size]], facts, config, generator)
-        for start in range(0, len(indices), size)
+        _rows(whole, slice(start, start + config.batch_size))
+        for start in range(0, len(indices), config.batch_size)
     ]
 
 
@@ -194,4 +196,19 @@ def _batch(
         noise=torch.randn(latents.shape, generator=generator),
         context=latents + level * torch.randn(latents.shape, generator=generator),
         first_frame=facts.block_frames * torch.randint(_MAX_FIRST_BLOCK, (len(clips),), generator=generator),
+    )
+
+
+def _rows(batch: FlowBatch, rows: slice) -> FlowBatch:
+    """Some items of a batch."""
+    words = batch.conditions
+    return FlowBatch(
+        clean=batch.clean[rows],
+        valid=batch.valid[rows],
+        beats=None if batch.beats is None else batch.beats[rows],
+        conditions=ConditionBatch(words.text_ids[rows], words.text_valid[rows], words.style[rows]),
+        times=batch.times[rows],
+        noise=batch.noise[rows],
+        context=None if batch.context is None else batch.context[rows],
+        first_frame=None if batch.first_frame is None else batch.first_frame[rows],
     )

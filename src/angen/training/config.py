@@ -36,7 +36,7 @@ class TrainConfig:
         speed_shifts: Semitones by which copies of the training clips are sped up or slowed down.
         speed_share: Share of crops taken from such copies.
         log_every: Steps between log lines.
-        checkpoint_every: Steps between checkpoints.
+        checkpoint_every: Steps between checkpoints; each new best is one too.
         validate_every: Epochs between validations; the last epoch always validates.
         keep_checkpoints: How many checkpoints to keep.
     """

@@ -19,9 +19,15 @@ import torch
 from angen.adapters.lora import LoraSpec, attach, detach, save_adapter, trainable
 from angen.errors import TrainingError
 from angen.model import MusicModel
-from angen.model.precision import keep_freed_memory
 from angen.progress import Progress, ProgressCallback, no_progress
-from angen.training.checkpoint import checkpoints, load_checkpoint, prune, save_checkpoint, whole_folder
+from angen.training.checkpoint import (
+    checkpoints,
+    load_checkpoint,
+    prune,
+    read_state,
+    save_checkpoint,
+    whole_folder,
+)
 from angen.training.clips import Plan, TrainingClip, crop_batches, crop_frames_of, step_generator
 from angen.training.config import TrainConfig
 from angen.training.validation import TIMES, Validation, validate
@@ -128,7 +134,6 @@ def train(
             f"{len(clips)} clips to train on and {len(held_out)} to validate; both need one at least.",
             remedy="Prepare the dataset from more recordings.",
         )
-    keep_freed_memory()
     facts = model.facts
     targets = LoraSpec(
         config.rank, config.alpha, config.dropout, facts.lora_targets, config.rslora, config.dora
@@ -174,19 +179,23 @@ class _Run:
         """Begin at step 0 with the base's score, or where the last checkpoint is."""
         found = checkpoints(self.folder / "checkpoints") if resume else []
         if found:
-            state = load_checkpoint(found[-1], self.wrapped, self.optimiser)
+            state = read_state(found[-1], [*self.result.as_state(), "plan"])
             if state["plan"] != self._fingerprint():
                 raise TrainingError(
                     f"{found[-1]} was made with other settings or clips.",
                     remedy="Resume with the same settings, or start under a new name.",
                 )
+            load_checkpoint(found[-1], self.wrapped, self.optimiser)
             self.result = TrainResult.from_state(state)
             self.recent.extend(loss for _, loss in self.result.train_losses[-SMOOTHING:])
             self.began -= self.result.seconds
             self._note("resumed", step=self.result.steps)
+            if self.result.best_step == self.result.steps:
+                self._save_best()  # the process may have ended between this checkpoint and it
             return
         self.on_progress(Progress("training", 0, self.plan.steps, "scoring the base model"))
         self._validate()
+        self._save_best()
 
     def fit(self, should_stop: Callable[[], bool]) -> TrainResult:
         """Step until the plan is done or somebody asks to stop."""
@@ -207,10 +216,12 @@ class _Run:
                 if place == 0 and (epoch % config.validate_every == 0 or epoch == config.epochs):
                     self._validate()
                     board.add_scalar("validation/loss", result.validations[-1][1].loss, result.steps)
-                stopping = should_stop()
+                stopping, is_best = should_stop(), result.best_step == result.steps
                 last = result.steps == self.plan.steps
-                if stopping or last or result.steps % config.checkpoint_every == 0:
+                if stopping or last or is_best or result.steps % config.checkpoint_every == 0:
                     self._checkpoint()
+                if is_best:  # after its checkpoint, so that no resumed run falls back behind it
+                    self._save_best()
                 if stopping and not last:
                     self._note("stopped", step=result.steps)
                     return result
@@ -233,12 +244,9 @@ class _Run:
                 loss = self.model.loss(batch).mean() / len(batches)
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += float(loss.detach())
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"The loss of step {step + 1} is {total}.",
-                remedy="Lower the learning rate and resume from the last checkpoint.",
-            )
-        torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm))
+        self._expect_number("loss", step + 1, total)
+        self._expect_number("gradient", step + 1, norm)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return total, rate
@@ -258,13 +266,23 @@ class _Run:
     def _validate(self) -> None:
         score = validate(self.model, self.held_out, self.crop_frames)
         result = self.result
+        self._expect_number("held-out loss", result.steps, score.loss)
         result.validations.append((result.steps, score))
         by_time = {f"{time:g}": loss for time, loss in zip(TIMES, score.loss_by_time, strict=True)}
         self._note("validation", step=result.steps, loss=score.loss, loss_by_time=by_time)
         if result.steps == 0 or score.loss < result.best.loss:
             result.best_step = result.steps
-            with whole_folder(self.folder / "best") as best:
-                save_adapter(self.wrapped, best)
+
+    def _save_best(self) -> None:
+        with whole_folder(self.folder / "best") as best:
+            save_adapter(self.wrapped, best)
+
+    def _expect_number(self, name: str, step: int, value: float) -> None:
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The {name} of step {step} is {value}.",
+                remedy="Start again with a lower learning rate; the last checkpoint is intact.",
+            )
 
     def _checkpoint(self) -> None:
         root = self.folder / "checkpoints"
@@ -277,7 +295,8 @@ class _Run:
         return {
             "config": self.config.as_dict(),
             "base_hash": self.model.facts.base_hash,
-            "clips": [[clip.clip_id, clip.frames, clip.original.conditions[0].text] for clip in self.clips],
+            "clips": [_known_by(clip) for clip in self.clips],
+            "held_out": [_known_by(clip) for clip in self.held_out],
         }
 
     def _note(self, kind: str, **values: Any) -> None:
@@ -286,3 +305,7 @@ class _Run:
         line = {"kind": kind, "seconds": round(time.monotonic() - self.began, 2), **values}
         with (self.folder / LOG).open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(line) + "\n")
+
+
+def _known_by(clip: TrainingClip) -> list[Any]:
+    return [clip.clip_id, clip.frames, *(words.text for words in clip.original.conditions)]

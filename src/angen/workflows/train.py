@@ -25,7 +25,7 @@ from angen.settings import Settings
 from angen.training import TrainConfig, TrainingClip, TrainResult, train
 from angen.workflows.latents import training_clips
 
-NOISE_SCALES = (0.9, 1.0, 1.1, 1.2)
+NOISE_SCALES = (0.9, 1.0, 1.1, 1.2, 1.3)
 _LIBRARIES = ("angen", "torch", "peft", "safetensors", "numpy")
 _DISK_NEEDED = 200 * 2**20
 
