@@ -8,11 +8,14 @@ from angen.errors import ModelError
 from angen.model.codec import (
     FFT,
     FRAME_SAMPLES,
+    HOP,
     MELS,
     PATCH,
     RATE_HZ,
+    SYNTHESIS_FFT,
     Codec,
     PatchEncoder,
+    SpectralDecoder,
     mel_edges_hz,
     mel_filters,
 )
@@ -137,6 +140,19 @@ def test_latents_of_another_shape_are_refused(codec, shape):
         codec.decode(torch.zeros(shape))
 
 
+def test_overlapping_windows_add_up_to_the_sound_they_were_cut_from():
+    frames = 20
+    sound = noise(1, frames * HOP)
+    edge = (SYNTHESIS_FFT - HOP) // 2  # each window lies around the middle of its hop
+    padded = torch.nn.functional.pad(sound, (edge, edge))
+    windows = padded.unfold(1, SYNTHESIS_FFT, HOP) * torch.hann_window(SYNTHESIS_FFT) ** 2
+    assert windows.shape == (1, frames, SYNTHESIS_FFT)
+    again = SpectralDecoder._overlap_add(windows)
+    assert again.shape == sound.shape
+    inside = slice(2 * HOP, -2 * HOP)
+    torch.testing.assert_close(again[:, inside], sound[:, inside], rtol=0, atol=1e-5)
+
+
 # Chunks
 
 
@@ -160,7 +176,9 @@ def test_items_of_a_batch_do_not_meet(codec):
     latents = noise(3, 11, 6)
     together = codec.decode(latents)
     for item in range(3):
-        torch.testing.assert_close(codec.decode(latents[item : item + 1])[0], together[item], rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            codec.decode(latents[item : item + 1])[0], together[item], rtol=0, atol=1e-5
+        )
 
 
 # Projection

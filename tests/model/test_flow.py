@@ -43,7 +43,10 @@ def test_each_frame_has_its_own_time():
     assert mix(clean, noise, torch.tensor([[0.25, 0.75]]))[0].flatten().tolist() == [0.75, 0.25]
 
 
-@pytest.mark.parametrize("shapes", [((2, 3, 4), (2, 3, 1), (2, 3)), ((2, 3, 4), (2, 3, 4), (2, 1)), ((2, 3, 4), (2, 3, 4), (2, 3, 4))])
+@pytest.mark.parametrize(
+    "shapes",
+    [((2, 3, 4), (2, 3, 1), (2, 3)), ((2, 3, 4), (2, 3, 4), (2, 1)), ((2, 3, 4), (2, 3, 4), (2, 3, 4))],
+)
 def test_shapes_that_do_not_agree_are_refused(shapes):
     with pytest.raises(ModelError, match="clean"):
         mix(*(torch.zeros(shape) for shape in shapes))

@@ -96,7 +96,7 @@ def test_a_change_in_a_block_reaches_only_what_may_see_it(make_network, part, bl
     asked[part] = asked[part].clone()
     asked[part][:, span] += 1.0
     moved = (network(**asked) - before).abs().unflatten(1, (3, -1)).amax((0, 2, 3))
-    reached = [part == "clean" and at > block or part == "noisy" and at == block for at in range(3)]
+    reached = [at > block if part == "clean" else at == block for at in range(3)]
     assert [float(size) > 1e-2 for size in moved] == reached
     assert all(float(size) <= 1e-6 for size, met in zip(moved, reached, strict=True) if not met)
 
@@ -131,7 +131,9 @@ def test_padding_of_the_text_is_not_seen(make_network):
 def test_padded_frames_are_not_seen(make_network):
     network = make_network()
     asked = question(network)
-    short = {key: value[:, :6] if key in ("clean", "noisy", "times") else value for key, value in asked.items()}
+    short = {
+        key: value[:, :6] if key in ("clean", "noisy", "times") else value for key, value in asked.items()
+    }
     short["frame_valid"] = asked["frame_valid"][:, :6]
     asked["frame_valid"] = lengths_mask([6, 6], 9)
     close(network(**asked)[:, :6], network(**short))
@@ -142,7 +144,10 @@ def test_items_of_a_batch_do_not_meet(make_network):
     asked = question(network, batch=3, words=(4, 1, 2), beats=True)
     together = network(**asked)
     for item in range(3):
-        close(network(**{key: value[item : item + 1] for key, value in asked.items()}), together[item : item + 1])
+        close(
+            network(**{key: value[item : item + 1] for key, value in asked.items()}),
+            together[item : item + 1],
+        )
 
 
 def test_the_first_frame_moves_every_position_of_its_item(make_network):

@@ -46,9 +46,15 @@ KEY = "transformer.transformer_blocks.0.mlp.up_proj.weight"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda tensors: tensors.pop(KEY), rf"missing \['{KEY}'\], unknown nothing, of another shape nothing"),
+        (
+            lambda tensors: tensors.pop(KEY),
+            rf"missing \['{KEY}'\], unknown nothing, of another shape nothing",
+        ),
         (lambda tensors: tensors.update(odd=torch.ones(1)), r"missing nothing, unknown \['odd'\]"),
-        (lambda tensors: tensors.update({KEY: torch.ones(2, 2)}), rf"unknown nothing, of another shape \['{KEY}'\]"),
+        (
+            lambda tensors: tensors.update({KEY: torch.ones(2, 2)}),
+            rf"unknown nothing, of another shape \['{KEY}'\]",
+        ),
     ],
 )
 def test_weights_that_do_not_fit_are_named(folder, change, message):
@@ -88,7 +94,9 @@ def keys(network):
 def test_beat_features_add_one_zero_map_and_nothing_else(make_network):
     plain, with_beats = make_network(), make_network(beat_dim=7)
     assert keys(with_beats) - keys(plain) == {"transformer.beat_embed.weight"}
-    fresh = FlowNetwork({"dim": 32, "depth": 1, "heads": 2, "mel_dim": 4, "text_num_embeds": 9, "beat_dim": 7})
+    fresh = FlowNetwork(
+        {"dim": 32, "depth": 1, "heads": 2, "mel_dim": 4, "text_num_embeds": 9, "beat_dim": 7}
+    )
     assert not fresh.transformer.beat_embed.weight.any()
 
 
@@ -126,3 +134,13 @@ def test_root_mean_square_norm_keeps_its_statistics_in_float32():
     with torch.no_grad():
         norm.half()
         assert norm(x).flatten().tolist() == [2, -2, 2, 2]
+
+
+def test_the_long_skip_joins_the_blocks_output_to_their_input(make_network):
+    transformer = make_network(long_skip_connection=True).transformer
+    transformer.long_skip_connection.weight.copy_(torch.cat([torch.eye(32), 3 * torch.eye(32)], dim=1))
+    asked = (torch.randn(1, 5, 512), torch.randn(1, 512), torch.rand(1, 5), torch.arange(5))
+    first, *_, last = transformer.hidden_states(*asked)
+    time = transformer.time_embed(asked[2])
+    expected = transformer.proj_out(transformer.norm_out(last + 3 * first, time))
+    torch.testing.assert_close(transformer(*asked)[0], expected, rtol=0, atol=1e-5)

@@ -42,7 +42,9 @@ def close(ours, theirs, atol=5e-5):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"guidance_strength": -1}, {"history_blocks": -1}, {"noise_scale": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"guidance_strength": -1}, {"history_blocks": -1}, {"noise_scale": 0}]
+)
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(GenerationError, match="out of range"):
         SamplerSettings(**wrong)

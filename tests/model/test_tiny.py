@@ -58,10 +58,17 @@ def test_facts_are_the_same_whenever_the_files_are(small_model, small_model_fold
     facts = small_model.facts
     assert facts == AngenTiny(small_model_folder).facts
     assert (facts.rate_hz, facts.latent_rate_hz) == (24000, 12.5)
-    assert (facts.latent_channels, facts.block_frames, facts.crop_blocks, facts.history_blocks) == (8, 4, 3, 2)
+    assert (facts.latent_channels, facts.block_frames, facts.crop_blocks, facts.history_blocks) == (
+        8,
+        4,
+        3,
+        2,
+    )
 
 
-@pytest.mark.parametrize(("name", "codec_differs"), [("style.safetensors", False), ("codec.safetensors", True)])
+@pytest.mark.parametrize(
+    ("name", "codec_differs"), [("style.safetensors", False), ("codec.safetensors", True)]
+)
 def test_other_weights_have_another_hash(small_model, small_model_folder, tmp_path, name, codec_differs):
     folder = shutil.copytree(small_model_folder, tmp_path / "model", symlinks=True)
     content = bytearray((folder / name).read_bytes())
@@ -135,7 +142,10 @@ def test_an_empty_prompt_is_a_prompt(small_model):
 
 def test_every_known_word_has_a_row_in_the_network(packaged):
     prompts = " ".join(packaged.vocabulary.words)
-    assert len(packaged.vocabulary.words) + 2 <= packaged.network.transformer.text_embed.text_embed.num_embeddings
+    assert (
+        len(packaged.vocabulary.words) + 2
+        <= packaged.network.transformer.text_embed.text_embed.num_embeddings
+    )
     assert max(packaged.vocabulary.ids(prompts)) >= 2
 
 
@@ -210,7 +220,10 @@ def dirty_text(batch):
     [
         lambda batch: {"clean": dirty_frames(batch, 1e6)},
         lambda batch: {"clean": dirty_frames(batch, float("nan"))},
-        lambda batch: {"clean": dirty_frames(batch, float("inf")), "context": dirty_frames(batch, float("nan"))},
+        lambda batch: {
+            "clean": dirty_frames(batch, float("inf")),
+            "context": dirty_frames(batch, float("nan")),
+        },
         lambda batch: {"noise": torch.where(batch.valid[..., None], batch.noise, 50.0)},
         lambda batch: {"beats": torch.where(batch.valid[..., None], batch.beats, 9.0)},
         lambda batch: {"conditions": dirty_text(batch)},

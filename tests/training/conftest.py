@@ -41,11 +41,12 @@ class ToyModel:
             noise_scale=1.0,
         )
         config = {"dim": 32, "depth": 2, "heads": 2, "ff_mult": 2, "mel_dim": CHANNELS, "text_num_embeds": 50}
-        self.network = FlowNetwork({**config, "beat_dim": 7, "block_size": BLOCK})
-        source = torch.Generator().manual_seed(0)
-        for weight in self.network.parameters():
-            if weight.dim() > 1:  # fresh ones begin at 0 in places, and nothing could be learnt behind those
-                weight.data = torch.randn(weight.shape, generator=source) / weight.shape[1] ** 0.5
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.network = FlowNetwork({**config, "beat_dim": 7, "block_size": BLOCK})
+            for weight in self.network.parameters():
+                if weight.dim() > 1:  # fresh ones are 0 in places, and nothing could be learnt behind those
+                    weight.data = torch.randn(weight.shape) / weight.shape[1] ** 0.5
         self.network.eval().requires_grad_(False)
 
     loss = AngenTiny.loss
@@ -87,6 +88,12 @@ class ToyModel:
         return TrainingClip(name, name, self.version(frames, frames, f"{name}, fast", name), copies)
 
 
+@pytest.fixture(autouse=True)
+def _without_model_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """peft's, which is removed at once, takes most of the time that saving takes."""
+    monkeypatch.setattr("peft.PeftModel.create_or_update_model_card", lambda *_: None)
+
+
 @pytest.fixture
 def model() -> ToyModel:
     return ToyModel()
@@ -119,7 +126,9 @@ def run(model: ToyModel) -> Callable[..., TrainResult]:
         clips, held_out = how.pop("clips", None), how.pop("held_out", None)
         config = TrainConfig(**{**BASIC, **how})
         if clips is None:
-            clips = [model.clip(f"clip{frames}", frames, config.speed_shifts) for frames in (20, 8, 5, 13, 16)]
+            clips = [
+                model.clip(f"clip{frames}", frames, config.speed_shifts) for frames in (20, 8, 5, 13, 16)
+            ]
         if held_out is None:
             held_out = [model.clip(f"held{frames}", frames) for frames in (16, 11)]
         return train(model, clips, held_out, config, folder, **loop)

@@ -70,7 +70,12 @@ def test_a_checkpoint_is_no_pickle(parts: Parts, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "step_000001", *parts, {"step": 1})
     assert sorted(_contents(tmp_path)) == [
         f"step_000001/{name}"
-        for name in ("adapter_config.json", "adapter_model.safetensors", "optimiser.safetensors", "state.json")
+        for name in (
+            "adapter_config.json",
+            "adapter_model.safetensors",
+            "optimiser.safetensors",
+            "state.json",
+        )
     ]
 
 
@@ -207,18 +212,32 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that needs it puts a run stopped at step 3."""
+    return tmp_path_factory.mktemp("shared") / "stopped"
+
+
+@pytest.fixture
+def stopped(run: Run, shared: Path, tmp_path: Path) -> Path:
+    """A run that was stopped at step 3."""
+    if not shared.exists():
+        steps = iter(range(1, 10))
+        run(shared, checkpoint_every=1, should_stop=lambda: next(steps) >= 3)
+    shutil.copytree(shared, tmp_path / "stopped")
+    return tmp_path / "stopped"
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(
-    run: Run, tmp_path: Path, damage: str
-) -> None:
-    steps = iter(range(1, 10))
-    run(tmp_path, checkpoint_every=1, should_stop=lambda: next(steps) >= 3)
-    last = tmp_path / "checkpoints" / "step_000003"
-    DAMAGES[damage](last)
-    with pytest.raises(TrainingError, match="step_000003.* Delete its folder"):
-        run(tmp_path, checkpoint_every=1, resume=True)
-    shutil.rmtree(last)  # as the remedy says
-    assert run(tmp_path, checkpoint_every=1, resume=True).finished
+def test_a_damaged_checkpoint_is_named(run: Run, stopped: Path, damage: str) -> None:
+    DAMAGES[damage](stopped / "checkpoints" / "step_000003")
+    with pytest.raises(TrainingError, match=r"step_000003.* Delete its folder"):
+        run(stopped, checkpoint_every=1, resume=True)
+
+
+def test_the_checkpoint_before_a_damaged_one_serves(run: Run, stopped: Path) -> None:
+    shutil.rmtree(stopped / "checkpoints" / "step_000003")  # as the remedy says
+    assert run(stopped, checkpoint_every=1, resume=True).finished
 
 
 def test_losses_survive_the_state_exactly(run: Run, tmp_path: Path) -> None:

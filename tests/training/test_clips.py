@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import operator
 from collections import Counter
 from typing import Any
 
@@ -67,7 +69,9 @@ class TestPlan:
         other = _plan(model, [80, 80, 80], batch_size=5, epochs=3, seed=5)
         orders = [[plan.clips_of_step(6 * epoch + step) for step in range(6)] for epoch in range(3)]
         assert orders[0] != orders[1] != orders[2] != orders[0]
-        assert [again.clips_of_step(step) for step in range(18)] == sum(orders, [])
+        assert [again.clips_of_step(step) for step in range(18)] == functools.reduce(
+            operator.iadd, orders, []
+        )
         assert [other.clips_of_step(step) for step in range(6)] != orders[0]
 
     def test_a_step_takes_the_crops_of_all_its_batches(self, model: Any) -> None:

@@ -38,7 +38,9 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
 SWITCHES = {"rslora", "dora"}
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name in OUT_OF_RANGE for value in OUT_OF_RANGE[name]])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name in OUT_OF_RANGE for value in OUT_OF_RANGE[name]]
+)
 def test_a_value_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(TrainingError, match=f"^{name} is "):
         TrainConfig(**{name: value})

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from angen.errors import AdapterError
 from angen.files import safe_name, write_text
@@ -94,7 +94,7 @@ def read_info(folder: Path) -> AdapterInfo:
             f"There is no adapter {folder.name!r} in {folder.parent}.",
             remedy="`angen adapter list` shows what is there.",
         ) from problem
-    except (OSError, ValidationError) as problem:
+    except (OSError, ValueError) as problem:  # not there, not UTF-8, not this record
         raise AdapterError(
             f"The metadata of adapter {folder.name!r} cannot be read: {problem}.",
             remedy="Delete the adapter, or restore its metadata.json.",

@@ -104,18 +104,9 @@ def load_weights(wrapped: Any, folder: Path) -> None:
     Raises:
         AdapterError: If the file is missing or damaged, or its tensors are not those of this adapter.
     """
-    from peft import get_peft_model_state_dict, set_peft_model_state_dict
-
-    stored = _read(folder)
-    own = get_peft_model_state_dict(wrapped)
-    if stored.keys() != own.keys() or any(stored[key].shape != own[key].shape for key in own):
-        raise AdapterError(
-            f"The adapter in {folder} has {len(stored)} tensors, of which "
-            f"{sum(key in own and stored[key].shape == own[key].shape for key in stored)} fit; this run has "
-            f"{len(own)}.",
-            remedy="Resume with the same rank and targets, or start under a new name.",
-        )
-    set_peft_model_state_dict(wrapped, stored)
+    _fill(
+        wrapped, folder, "default", remedy="Resume with the same rank and targets, or start under a new name."
+    )
 
 
 @contextmanager
@@ -127,9 +118,6 @@ def applied(network: nn.Module, adapters: Sequence[AppliedAdapter]) -> Iterator[
     Raises:
         AdapterError: If a folder is not an adapter of this network.
     """
-    from peft import PeftConfig, PeftModel
-    from peft.tuners.lora import LoraLayer
-
     acting = [adapter for adapter in adapters if adapter.strength != 0.0]
     if not acting:
         yield
@@ -138,26 +126,8 @@ def applied(network: nn.Module, adapters: Sequence[AppliedAdapter]) -> Iterator[
     wrapped: Any = None
     try:
         for number, adapter in enumerate(acting):
-            name = f"adapter_{number}"
-            _read(adapter.folder)
-            try:
-                config = PeftConfig.from_pretrained(str(adapter.folder))
-                if wrapped is None:
-                    wrapped = PeftModel.from_pretrained(network, str(adapter.folder), name, config=config)
-                else:
-                    wrapped.load_adapter(str(adapter.folder), name)
-            except (RuntimeError, ValueError, KeyError) as problem:
-                raise AdapterError(
-                    f"The adapter in {adapter.folder} does not fit this model: {str(problem)[:200]}",
-                    remedy="Use it with the model it was trained on.",
-                ) from problem
-        names = [f"adapter_{number}" for number in range(len(acting))]
-        wrapped.base_model.set_adapter(names)
-        for layer in wrapped.modules():
-            if isinstance(layer, LoraLayer):
-                for name, adapter in zip(names, acting, strict=True):
-                    if name in layer.scaling:
-                        layer.set_scale(name, adapter.strength)
+            wrapped = _put_on(network, wrapped, adapter, f"adapter_{number}")
+        wrapped.base_model.set_adapter([f"adapter_{number}" for number in range(len(acting))])
         network.eval()
         yield
     finally:
@@ -171,18 +141,14 @@ def merge(network: nn.Module, adapters: Sequence[AppliedAdapter]) -> nn.Module:
     """Add adapters into the weights of `network` for good and return it.
 
     The result is within rounding of `applied`; it can no longer be taken apart, so merge into a copy.
-    """
-    from peft import PeftModel
-    from peft.tuners.lora import LoraLayer
 
+    Raises:
+        AdapterError: If a folder is not an adapter of this network.
+    """
     for adapter in adapters:
         if adapter.strength == 0.0:
             continue
-        wrapped = PeftModel.from_pretrained(network, str(adapter.folder), "merged")
-        for layer in wrapped.modules():
-            if isinstance(layer, LoraLayer) and "merged" in layer.scaling:
-                layer.set_scale("merged", adapter.strength)
-        network = wrapped.merge_and_unload()
+        network = _put_on(network, None, adapter, "merged").merge_and_unload()
         if hasattr(network, "peft_config"):
             del network.peft_config
     return network.requires_grad_(False)
@@ -192,6 +158,57 @@ def copy_adapter(source: Path, target: Path) -> None:
     """Copy an adapter folder's two files into an existing folder."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copyfile(source / name, target / name)
+
+
+def _put_on(network: nn.Module, wrapped: Any, adapter: AppliedAdapter, name: str) -> Any:
+    """Put a saved adapter on `network`, beside those of `wrapped` if it is given, at its strength.
+
+    Returns:
+        The `PeftModel` around the network. If the adapter does not fit, a bare network is left bare.
+    """
+    from peft import PeftConfig, PeftModel
+    from peft.tuners.lora import LoraLayer
+
+    folder, remedy = adapter.folder, "Use it with the model it was trained on."
+    _read(folder)  # before peft sees the folder: it would look for a missing one on the internet
+    before = wrapped
+    try:
+        config: Any = PeftConfig.from_pretrained(str(folder))
+        if config.peft_type != "LORA" or config.bias != "none" or config.modules_to_save:
+            raise ValueError("Angen applies LoRA without trained biases or whole layers.")
+        if wrapped is None:
+            wrapped = PeftModel(network, config, name)
+        else:
+            wrapped.add_adapter(name, config)
+        _fill(wrapped, folder, name, remedy=remedy)
+    except (RuntimeError, ValueError, KeyError, TypeError, AdapterError) as problem:
+        if before is None and wrapped is not None:
+            detach(wrapped)
+        if isinstance(problem, AdapterError):
+            raise
+        raise AdapterError(
+            f"The adapter in {folder} does not fit this model: {str(problem)[:200]}", remedy=remedy
+        ) from problem
+    for layer in wrapped.modules():
+        if isinstance(layer, LoraLayer) and name in layer.scaling:
+            layer.scaling[name] *= adapter.strength
+    return wrapped
+
+
+def _fill(wrapped: Any, folder: Path, name: str, *, remedy: str) -> None:
+    """Fill the named adapter from a folder, every tensor matched; nothing changes if one does not fit."""
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    stored = _read(folder)
+    own = get_peft_model_state_dict(wrapped, adapter_name=name)
+    if stored.keys() != own.keys() or any(stored[key].shape != own[key].shape for key in own):
+        raise AdapterError(
+            f"The adapter in {folder} has {len(stored)} tensors, of which "
+            f"{sum(key in own and stored[key].shape == own[key].shape for key in stored)} fit; "
+            f"{len(own)} are expected.",
+            remedy=remedy,
+        )
+    set_peft_model_state_dict(wrapped, stored, adapter_name=name)
 
 
 def _read(folder: Path) -> dict[str, torch.Tensor]:

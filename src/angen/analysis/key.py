@@ -185,9 +185,16 @@ def key_scores(profile: NDArray[np.float64], bass: NDArray[np.float64]) -> NDArr
 def transposed(key: str, semitones: int) -> str:
     """A key's name some semitones higher, spelt with sharps.
 
+    Raises:
+        ValueError: If it is not the name of a key.
+
     Example:
         >>> transposed("A minor", 3), transposed("C major", -1)
         ('C minor', 'B major')
     """
     tonic, mode = key.split(" ", 1)
-    return f"{PITCH_CLASSES[(PITCH_CLASSES.index(tonic) + semitones) % 12]} {mode}"
+    letter, signs = tonic[:1].upper(), tonic[1:]
+    if signs.strip("#b"):
+        raise ValueError(f"{key!r} names no key")
+    number = PITCH_CLASSES.index(letter) + signs.count("#") - signs.count("b")
+    return f"{PITCH_CLASSES[(number + semitones) % 12]} {mode}"

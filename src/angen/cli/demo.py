@@ -32,6 +32,7 @@ def demo(
     from angen.model import load_model
     from angen.workflows.demo import DEMO_CONFIG, run_demo, verdict
 
+    songs = [path.expanduser() for path in songs]
     if style is None:
         style = songs[0].resolve().name if songs[0].is_dir() else ""
     config = DEMO_CONFIG if epochs is None else replace(DEMO_CONFIG, epochs=epochs)

@@ -65,7 +65,7 @@ def masked_loss(predicted: Tensor, velocity: Tensor, valid: Tensor) -> Tensor:
 def draw_times(
     batch: int, blocks: int, generator: torch.Generator, *, distribution: str = "uniform", shift: float = 0.0
 ) -> Tensor:
-    """One time for each block of each item, in (0, 1), shape (batch, blocks).
+    """One time for each block of each item, in [0, 1), shape (batch, blocks).
 
     Args:
         batch: Number of items.

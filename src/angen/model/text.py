@@ -26,7 +26,7 @@ FIRST_WORD_ID = 2
 
 _TEMPO = re.compile(r"(?<![\d.])(\d{2,3}(?:\.\d+)?)\s*bpm\b", re.IGNORECASE)
 _KEY = re.compile(r"\b([a-g])\s?(#|♯|b|♭|-sharp|-flat| sharp| flat)?[\s-](major|minor)\b", re.IGNORECASE)
-_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|8-bit|key:[a-g]#?-(?:major|minor)")
+_WORD = re.compile(r"8-bit|[a-z]+(?:[-'][a-z]+)*")
 _SHARPS = {
     "db": "c#",
     "eb": "d#",
@@ -55,20 +55,22 @@ def stated_tempo(prompt: str) -> float | None:
 
 
 def words_of(prompt: str) -> list[str]:
-    """The words of a prompt, lower case; a stated key is one word, spelt with sharps.
+    """The words of a prompt, lower case. A stated key is three: `key`, its letter spelt with sharps, its mode.
+
+    The sharp itself is not among them: the vocabulary this model was trained with does not tell A from A sharp.
 
     Example:
         >>> words_of("Happy Calypso in Bb minor, 112 bpm")
-        ['happy', 'calypso', 'in', 'key:a#-minor', 'bpm']
+        ['happy', 'calypso', 'in', 'key', 'a', 'minor', 'bpm']
     """
 
-    def key_word(match: re.Match[str]) -> str:
+    def key_words(match: re.Match[str]) -> str:
         accidental = (match.group(2) or "").strip(" -").lower()
         sign = {"♯": "#", "sharp": "#", "♭": "b", "flat": "b"}.get(accidental, accidental)
         note = match.group(1).lower() + sign
-        return f" key:{_SHARPS.get(note, note)}-{match.group(3).lower()} "
+        return f" key {_SHARPS.get(note, note)[0]} {match.group(3).lower()} "
 
-    return _WORD.findall(_KEY.sub(key_word, prompt).lower())
+    return _WORD.findall(_KEY.sub(key_words, prompt).lower())
 
 
 class Vocabulary:

@@ -40,7 +40,11 @@ def whole_folder(target: Path) -> Iterator[Path]:
         if target.exists():
             old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
             target.rename(old)
-            temporary.rename(target)
+            try:
+                temporary.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
             shutil.rmtree(old)
         else:
             temporary.rename(target)
@@ -118,7 +122,8 @@ def _unreadable(folder: Path, problem: str) -> TrainingError:
 
 def checkpoints(root: Path) -> list[Path]:
     """Whole checkpoints of a run, earliest first."""
-    return sorted(folder for folder in root.glob("step_*") if (folder / STATE).is_file())
+    found = [folder for folder in root.glob("step_*") if (folder / STATE).is_file()]
+    return sorted(found, key=lambda folder: (len(folder.name), folder.name))
 
 
 def prune(root: Path, keep: int) -> None:

@@ -100,6 +100,19 @@ def learning_rate(step: int, steps: int, peak: float, config: TrainConfig) -> fl
     return peak * (share + (1 - share) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+def refuse_empty(clips: Sequence[object], held_out: Sequence[object]) -> None:
+    """Make sure that there is something to learn and something to validate on.
+
+    Raises:
+        TrainingError: If there is not.
+    """
+    if not clips or not held_out:
+        raise TrainingError(
+            f"{len(clips)} clips to train on and {len(held_out)} to validate; both need one at least.",
+            remedy="Prepare the dataset from more recordings.",
+        )
+
+
 def train(
     model: MusicModel,
     clips: Sequence[TrainingClip],
@@ -129,11 +142,7 @@ def train(
         TrainingError: If there is nothing to train or validate on, or the loss is no longer a number. The last
             checkpoint is intact then.
     """
-    if not clips or not held_out:
-        raise TrainingError(
-            f"{len(clips)} clips to train on and {len(held_out)} to validate; both need one at least.",
-            remedy="Prepare the dataset from more recordings.",
-        )
+    refuse_empty(clips, held_out)
     facts = model.facts
     targets = LoraSpec(
         config.rank, config.alpha, config.dropout, facts.lora_targets, config.rslora, config.dora

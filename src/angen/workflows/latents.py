@@ -65,11 +65,19 @@ def at_speed(record: ClipRecord, shift: int) -> ClipRecord:
     return record.model_copy(
         update={
             "tempo_bpm": None if record.tempo_bpm is None else record.tempo_bpm * factor,
-            "key": None if record.key is None else transposed(record.key, shift),
+            "key": _key_at(record.key, shift),
             "beats_s": [time / factor for time in record.beats_s],
             "downbeats_s": [time / factor for time in record.downbeats_s],
         }
     )
+
+
+def _key_at(key: str | None, shift: int) -> str | None:
+    """The key some semitones higher; None for words that name no key, since they would no longer be true."""
+    try:
+        return None if key is None else transposed(key, shift)
+    except ValueError:
+        return None
 
 
 def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> ClipVersion:

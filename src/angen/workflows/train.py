@@ -22,7 +22,7 @@ from angen.generation import GenerationRequest, sample_latents
 from angen.model import MusicModel
 from angen.progress import Progress, ProgressCallback, no_progress
 from angen.settings import Settings
-from angen.training import TrainConfig, TrainingClip, TrainResult, train
+from angen.training import TrainConfig, TrainingClip, TrainResult, refuse_empty, train
 from angen.workflows.latents import training_clips
 
 NOISE_SCALES = (0.9, 1.0, 1.1, 1.2, 1.3)
@@ -83,6 +83,10 @@ def train_adapter(
             remedy="Free some space.",
         )
     dataset = load_dataset(dataset_folder(settings.training_data, dataset_name))
+    refuse_empty(dataset.side("train"), dataset.side("validation"))  # before a former run is cleared away
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    if resume and (folder / METADATA).is_file():
+        began = read_info(folder).created
     clips = training_clips(model, dataset, "train", config.speed_shifts, on_progress=on_progress)
     held_out = training_clips(model, dataset, "validation", on_progress=on_progress)
     if not resume and folder.exists():
@@ -98,7 +102,7 @@ def train_adapter(
         should_stop=should_stop,
     )
     tempo = _median_tempo(dataset)
-    info = _describe(name, dataset, config, model, result, tempo)
+    info = _describe(name, began, dataset, config, model, result, tempo)
     if result.finished and result.best_step > 0:
         scale = calibrate_noise(model, folder / "best", clips, dataset, tempo, on_progress=on_progress)
         info = info.model_copy(update={"noise_scale": scale})
@@ -138,7 +142,7 @@ def _refuse_taken(folder: Path, *, resume: bool, replace_existing: bool) -> None
     exists = folder.is_dir() and any(folder.iterdir())
     if resume and not exists:
         raise AdapterError(f"There is no run {folder.name!r} to resume.", remedy="Start it without --resume.")
-    if not exists or replace_existing:
+    if not exists or (replace_existing and not resume):
         return
     done = (folder / METADATA).is_file() and read_info(folder).state == "finished"
     if resume and not done:
@@ -156,6 +160,7 @@ def _clear(folder: Path) -> None:
 
     former = folder.with_name(f".{folder.name}.former")
     shutil.rmtree(former, ignore_errors=True)
+    (folder / METADATA).unlink(missing_ok=True)  # half a removal is then no adapter
     folder.rename(former)
     shutil.rmtree(former)
 
@@ -167,6 +172,7 @@ def _median_tempo(dataset: Dataset) -> float | None:
 
 def _describe(
     name: str,
+    began: str,
     dataset: Dataset,
     config: TrainConfig,
     model: MusicModel,
@@ -177,7 +183,7 @@ def _describe(
     return AdapterInfo(
         name=name,
         state="finished" if result.finished else "training",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=began,
         base=model.facts.id,
         base_hash=model.facts.base_hash,
         dataset=dataset.info.name,

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from angen.adapters.lora import AppliedAdapter
+from angen.analysis import frechet_distance, style_features
+from angen.audio import read_audio
+from angen.dataset import Dataset
+from angen.progress import Progress
+from angen.workflows.compare import Comparison, compare_adapter, load_style_space
+
+MakeDataset = Callable[..., Dataset]
+MakeAdapter = Callable[..., Path]
+
+
+def _compare(small: Any, dataset: Dataset, folder: Path, **how: Any) -> Comparison:
+    how = {"pieces": 4, "seconds": 2.0, **how}
+    return compare_adapter(small, dataset, AppliedAdapter(folder / "best", how.pop("strength", 1.0)), **how)
+
+
+def test_both_sides_are_asked_for_the_same(
+    small: Any, make_dataset: MakeDataset, make_adapter: MakeAdapter
+) -> None:
+    dataset = make_dataset(prefix="steel drums", tempo_bpm=111.0)
+    found = _compare(small, dataset, make_adapter(small), noise_scale=0.9, first_seed=7)
+    assert [request.seed for request in found.requests] == [7, 8, 9, 10]
+    assert {(request.prompt, request.tempo_bpm) for request in found.requests} == {("steel drums", 111.0)}
+    assert {request.noise_scale for request in found.requests} == {0.9}
+    assert len(found.base) == len(found.adapter) == 4
+    assert found.windows >= 4
+    for one, other in zip(found.base, found.adapter, strict=True):
+        assert one.samples.shape == other.samples.shape == (1, 48_000)
+        assert not np.array_equal(one.samples, other.samples)
+
+
+def test_without_words_of_the_user_each_songs_own_prompt_is_asked_for(
+    small: Any, make_dataset: MakeDataset, make_adapter: MakeAdapter
+) -> None:
+    dataset = make_dataset(genre="zydeco", tempo_bpm=111.0)
+    found = _compare(small, dataset, make_adapter(small), pieces=1)
+    assert [request.prompt for request in found.requests] == ["zydeco, 111 bpm"]
+    nothing = make_dataset("nothing", tempo_bpm=None)
+    assert _compare(small, nothing, make_adapter(small, "b"), pieces=1).requests[0].prompt == "music"
+
+
+def test_an_adapter_that_does_not_act_is_as_far_as_the_base(
+    small: Any, make_dataset: MakeDataset, make_adapter: MakeAdapter
+) -> None:
+    found = _compare(small, make_dataset(), make_adapter(small), strength=0.0)
+    assert found.distance_adapter == found.distance_base > 0
+
+
+def test_distances_are_those_of_the_music_to_the_clips(
+    small: Any, make_dataset: MakeDataset, make_adapter: MakeAdapter
+) -> None:
+    dataset = make_dataset()
+    found = _compare(small, dataset, make_adapter(small))
+    space = load_style_space()
+    clips = [read_audio(dataset.audio_path(clip)).mono() for clip in dataset.clips]
+    own, coded, base, adapter = (
+        space.project(np.concatenate([style_features(audio) for audio in music]))
+        for music in (clips, [small.decode(small.encode(clip)) for clip in clips], found.base, found.adapter)
+    )
+    assert found.distance_base == pytest.approx(frechet_distance(base, own))
+    assert found.distance_adapter == pytest.approx(frechet_distance(adapter, own))
+    assert found.distance_codec == pytest.approx(frechet_distance(coded, own))
+    assert found.distance_floor >= 0
+    assert found.windows == len(base)
+
+
+def test_its_stages_are_told(small: Any, make_dataset: MakeDataset, make_adapter: MakeAdapter) -> None:
+    told: list[Progress] = []
+    _compare(small, make_dataset(), make_adapter(small), pieces=1, on_progress=told.append)
+    assert list(dict.fromkeys(progress.stage for progress in told)) == [
+        "generating, base",
+        "generating, adapter",
+        "measuring",
+    ]
+    assert (told[-1].done, told[-1].total) == (3, 3)
