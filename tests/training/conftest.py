@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,10 @@ def run(model: ToyModel) -> Callable[..., TrainResult]:
     `run(folder, resume=..., on_progress=..., should_stop=..., clips=..., held_out=..., **config)`
     """
 
+    processes = count()
+
     def start(folder: Path, **how: Any) -> TrainResult:
+        torch.manual_seed(next(processes))  # no run finds the randomness of another process
         loop = {key: how.pop(key) for key in ("resume", "on_progress", "should_stop") if key in how}
         clips, held_out = how.pop("clips", None), how.pop("held_out", None)
         config = TrainConfig(**{**BASIC, **how})

@@ -21,7 +21,7 @@ def demo(
         str | None, typer.Option(help="Words that call the style up.", show_default="the folder's name")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Times through all clips.", show_default="20")
+        int | None, typer.Option(min=1, help="Times through all clips.", show_default="30")
     ] = None,
     json: JsonOption = False,
 ) -> None:

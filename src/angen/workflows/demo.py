@@ -23,7 +23,7 @@ from angen.workflows.generate import peak_limited
 from angen.workflows.prepare import PreparedDataset, prepare_dataset
 from angen.workflows.train import TrainedAdapter, train_adapter
 
-DEMO_CONFIG = TrainConfig(epochs=20, batch_size=8, seed=0, checkpoint_every=100, validate_every=2)
+DEMO_CONFIG = TrainConfig(epochs=30, batch_size=8, seed=0, checkpoint_every=100, validate_every=2)
 PLAYED = 4
 
 
