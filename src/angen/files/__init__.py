@@ -24,7 +24,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     removed and whatever stood at `path` before is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem = path.stem.encode()[:100].decode(errors="ignore")  # a name may have 255 bytes in all
+    stem = os.fsencode(path.stem)[:100].decode(errors="ignore")  # a name may have 255 bytes in all
     temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
