@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from angen.files import atomic_path, safe_name, write_text
 
 
@@ -17,9 +18,14 @@ def test_any_name_a_disk_can_hold_is_written_whole(tmp_path: Path, name: str) ->
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "kept.txt"
     write_text(target, "old")
-    with pytest.raises(RuntimeError, match="in the middle"), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("in the middle")
+
+    def fail_in_the_middle() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        fail_in_the_middle()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
