@@ -5,9 +5,15 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import numpy as np
+
+from bench.enhancement import enhancement
+from bench.lyrics import lyrics
+from bench.mastering import mastering
+from bench.timeline import timeline
 
 
 def timed(work: Callable[[], object], repeats: int = 3) -> float:
@@ -28,7 +34,7 @@ def analysis() -> None:
     from angen.analysis import analyze_audio
     from angen.audio import find_audio, read_audio
 
-    audio = read_audio(find_audio(["examples/calypso"])[0])
+    audio = read_audio(find_audio([Path("examples/calypso")])[0])
 
     def plain() -> None:
         mono = librosa.resample(audio.mono().samples[0], orig_sr=audio.rate_hz, target_sr=22_050)
@@ -73,3 +79,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     model()
     analysis()
+    mastering()
+    enhancement()
+    timeline()
+    lyrics()

@@ -1,7 +1,10 @@
-"""What every room's tests may ask for: songs made by formula, and a workspace of their own."""
+"""What every room's tests may ask for: sounds made by formula, a second meter, a workspace of their own."""
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
+
+from angen.audio import Audio, write_audio
 
 SongWriter = Callable[..., Path]
 
@@ -32,6 +37,29 @@ def composed(
             sound[at : at + len(decay)] += 0.3 * decay * np.sin(2 * np.pi * 60 * time_s)
     sound = sound[:total] + 1e-4 * generator.standard_normal(total)
     return np.stack([sound / np.abs(sound).max() * 0.8] * channels, axis=1)
+
+
+def tone(hz: float, peak: float, seconds: float = 2.0, *, channels: int = 2, rate_hz: int = 48_000) -> Audio:
+    """A sine, the same on every channel."""
+    wave = peak * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)
+    return Audio(np.tile(wave, (channels, 1)).astype(np.float32), rate_hz)
+
+
+def music(seconds: float = 6.0, *, channels: int = 2, rate_hz: int = 44_100, seed: int = 0) -> Audio:
+    """Noise of falling spectrum with beats, different on each channel; peak 0.5."""
+    generator = np.random.default_rng(seed)
+    count = round(seconds * rate_hz)
+    white = np.fft.rfft(generator.standard_normal((channels + 1, count)), axis=1)
+    hz = np.fft.rfftfreq(count, 1 / rate_hz)
+    sound = np.fft.irfft(white / np.sqrt(np.maximum(hz, 40)) * (hz > 30), count, axis=1)
+    sound = sound[:1] + 0.5 * sound[1:]
+    beat = np.exp(-6 * ((np.arange(count) / rate_hz * 2) % 1))
+    sound *= 0.15 + beat
+    return Audio((0.5 * sound / np.abs(sound).max()).astype(np.float32), rate_hz)
+
+
+def joined(*parts: Audio) -> Audio:
+    return Audio(np.concatenate([part.samples for part in parts], axis=1), parts[0].rate_hz)
 
 
 @pytest.fixture
@@ -86,3 +114,33 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "workspace"
     monkeypatch.setenv("ANGEN_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def ffmpeg_levels(tmp_path: Path) -> Callable[..., dict[str, float]]:
+    """`ffmpeg_levels(audio, bit_depth=24)`: what ffmpeg's ebur128 says of its file."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        pytest.skip("ffmpeg is not installed: it is the second opinion here")
+
+    def levels(audio: Audio, bit_depth: int = 32) -> dict[str, float]:
+        path = tmp_path / "sound.wav"
+        write_audio(path, audio, bit_depth=bit_depth)
+        words = [program, "-hide_banner", "-nostats", "-i", str(path), "-af"]
+        words += ["ebur128=peak=true:metadata=1,ametadata=print:file=-", "-f", "null", "-"]
+        told = subprocess.run(words, capture_output=True, text=True, check=True)
+
+        def series(key: str) -> list[float]:
+            values = re.findall(rf"r128\.{key}=(\S+)", told.stdout)
+            return [float(value) for value in values if value != "nan"]
+
+        peak = re.findall(r"Peak:\s+(\S+) dBFS", told.stderr)[-1]
+        return {
+            "integrated": series("I")[-1],
+            "momentary": max(series("M")),
+            "short_term": max(series("S")),
+            "range": series("LRA")[-1],
+            "true_peak": float(peak),
+        }
+
+    return levels

@@ -14,9 +14,23 @@
     ├── AdapterError          an adapter is missing, foreign, or named twice
     ├── TrainingError         a run cannot start or go on
     ├── GenerationError       a request for music cannot be met
+    ├── LyricsError           lyrics cannot be written or sung
+    │   └── EndpointError         a language model did not answer as it should
+    │       ├── EndpointUnreachableError, EndpointTimeoutError, EndpointKeyError, EndpointModelError
+    │       └── EndpointBusyError, EndpointFailedError, EndpointReplyError
+    ├── TimelineError         a project is damaged, or an edit impossible
+    ├── EnhancementError      a recording cannot be enhanced or upscaled so
+    │   ├── StoppedError          it was asked to stop
+    │   └── PluginError           a program could not be started, or failed
+    │       └── PluginTimeoutError, PluginOutputError
+    ├── MasteringError        a recording cannot be mastered so
+    ├── ExportError           music cannot be written in that format or place
+    ├── ProductionError       a production cannot begin, go on, or be made again
     └── SettingsError         a path or variable of the environment is unusable
 
-Every message says what was given and what was expected; `remedy` says what to do about it.
+`EndpointError`, `PluginError`, `StoppedError` and what is under them are defined in their rooms
+(`angen.lyrics.endpoint`, `angen.enhancement`). Every message says what was given and what was expected; `remedy`
+says what to do about it.
 """
 
 from __future__ import annotations
@@ -133,6 +147,42 @@ class GenerationError(AngenError):
     """A request for music cannot be met."""
 
     code = "generation"
+
+
+class LyricsError(AngenError):
+    """Lyrics cannot be written, read or sung."""
+
+    code = "lyrics"
+
+
+class TimelineError(AngenError):
+    """A project is missing or damaged, or an edit of it is impossible."""
+
+    code = "timeline"
+
+
+class EnhancementError(AngenError):
+    """A recording cannot be enhanced or upscaled as asked."""
+
+    code = "enhancement"
+
+
+class MasteringError(AngenError):
+    """A recording cannot be mastered as asked."""
+
+    code = "mastering"
+
+
+class ExportError(AngenError):
+    """Music cannot be written in this format or to this place."""
+
+    code = "export"
+
+
+class ProductionError(AngenError):
+    """A production cannot begin, go on, or be made again."""
+
+    code = "production"
 
 
 class SettingsError(AngenError):

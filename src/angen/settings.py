@@ -4,6 +4,7 @@ $ANGEN_HOME (default ./angen_workspace)
     training_data/   datasets
     models/loras/    trained adapters
     outputs/         generated music
+    projects/        arrangements on the timeline
     cache/           whatever can be made again
 
 Each is a folder a person can look into.
@@ -47,6 +48,11 @@ class Settings:
         return self.home / "outputs"
 
     @property
+    def projects(self) -> Path:
+        """One folder per project of the timeline."""
+        return self.home / "projects"
+
+    @property
     def cache(self) -> Path:
         """What can be made again."""
         return self.home / "cache"
@@ -66,7 +72,14 @@ def load_settings(home: Path | None = None) -> Settings:
         settings = Settings(chosen.expanduser().absolute())
     except RuntimeError as error:  # "~nobody"
         raise SettingsError(f"The workspace {str(chosen)!r}: {error}", remedy=_remedy()) from error
-    for folder in (settings.home, settings.training_data, settings.loras, settings.outputs, settings.cache):
+    for folder in (
+        settings.home,
+        settings.training_data,
+        settings.loras,
+        settings.outputs,
+        settings.projects,
+        settings.cache,
+    ):
         _check_folder(folder)
     return settings
 

@@ -17,6 +17,7 @@ from angen.errors import (
     TruncatedAudioError,
     UnreadableAudioError,
 )
+from angen.export.ogg import ogg_checksum
 
 HOSTILE_NAMES = [
     "two words.wav",
@@ -189,6 +190,40 @@ def test_a_file_that_ends_early_is_truncated(tmp_path, make_audio, format_name, 
     whole = written(tmp_path / "a", make_audio(seconds=4.0), None, format_name)
     with pytest.raises(TruncatedAudioError, match=r"(promises|no last page).* again"):
         read_audio(cut(whole, share))
+
+
+def promising(path, more_samples):
+    """An Ogg file whose last page counts more samples than there are, as some encoders write it."""
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"OggS")
+    granule = struct.unpack_from("<Q", data, at + 6)[0] + more_samples
+    struct.pack_into("<Q", data, at + 6, granule)
+    struct.pack_into("<I", data, at + 22, 0)
+    struct.pack_into("<I", data, at + 22, ogg_checksum(bytes(data[at:])))
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("more_samples", [500, 2000, 4410])
+def test_an_ogg_file_whose_last_page_is_rounded_up_is_read_as_far_as_it_goes(
+    tmp_path, make_audio, more_samples
+):
+    audio = make_audio(seconds=4.0)
+    path = written(tmp_path / "a.ogg", audio)
+    whole = read_audio(path)
+    assert soundfile.info(promising(path, more_samples)).frames == 4 * 44100 + more_samples
+    back = read_audio(path).samples
+    assert back.shape[1] < 4 * 44100 + more_samples  # the rest of the last packet, and no more
+    assert np.array_equal(back[:, : 4 * 44100], whole.samples)
+
+
+@pytest.mark.parametrize("more_samples", [4700, 44100, 10**6])
+def test_an_ogg_file_that_promises_more_than_a_tenth_of_a_second_is_truncated(
+    tmp_path, make_audio, more_samples
+):
+    path = promising(written(tmp_path / "a.ogg", make_audio(seconds=4.0)), more_samples)
+    with pytest.raises(TruncatedAudioError, match=r"promises \d+\.\d s of sound, 4\.0 s"):
+        read_audio(path)
 
 
 def test_an_opus_file_that_ends_early_is_truncated(tmp_path, make_audio):

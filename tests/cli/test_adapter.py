@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from angen.audio import read_audio
 from angen.cli import app
+from angen.workflows import calibrate as calibrating
 from angen.workflows import train as workflow
 
 WriteSong = Callable[..., Path]
@@ -33,7 +34,9 @@ def _train(name: str, *words: object) -> Result:
 @pytest.fixture
 def dataset(workspace: Path, tmp_path: Path, write_song: WriteSong, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A dataset of two short songs, and a calibration that takes a moment only."""
-    monkeypatch.setattr(workflow, "NOISE_SCALES", (1.0,))
+    monkeypatch.setattr(calibrating, "NOISE_SCALES", (1.0,))
+    monkeypatch.setattr(calibrating, "GUIDANCES", (1.0,))
+    monkeypatch.setattr(calibrating, "PIECES", 1)
     songs = [write_song(tmp_path / f"song {number}.wav", 3.0, seed=number) for number in range(2)]
     prepared = _run("dataset", "prepare", "mine", *songs, "--style", "calypso", "--json")
     assert prepared.exit_code == 0, prepared.stderr
@@ -87,11 +90,13 @@ def test_the_life_of_an_adapter(workspace: Path, dataset: Path, tmp_path: Path) 
         "--steps",
         2,
     )
-    made = _run(*words, "--seed", 5, "--out", out, "--json")
+    form = ("--form", "verse 1, outro 1", "--ending", "--guidance", 0)
+    made = _run(*words, "--seed", 5, "--out", out, *form, "--json")
     assert made.exit_code == 0, made.stderr
     told = json.loads(made.stdout)
     assert told["path"] == str(out)
-    assert told["request"]["seed"] == 5
+    wanted = {"seed": 5, "form": "verse 1, outro 1", "ending": True, "guidance": 0.0}
+    assert {key: told["request"][key] for key in wanted} == wanted
     assert read_audio(out).samples.shape == (1, 36_000)
     assert json.loads((tmp_path / "music" / "song.wav.json").read_text())["adapters"] == [
         {"name": "steel", "strength": 0.8}
@@ -121,6 +126,8 @@ def test_every_option_reaches_the_run(dataset: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(workflow, "train_adapter", fake)
     options = {
         "epochs": 7,
+        "patience": 2,
+        "replay_share": 0.25,
         "batch_size": 3,
         "learning_rate": 0.002,
         "rank": 5,
@@ -157,6 +164,7 @@ def test_every_option_reaches_the_run(dataset: Path, monkeypatch: pytest.MonkeyP
         (["generate", "--prompt", "calypso", "--adapter", ":"], "NAME:STRENGTH"),
         (["generate", "--prompt", " "], "Change it"),
         (["generate", "--prompt", "calypso", "--tempo", "5"], "Change it"),
+        (["generate", "--prompt", "calypso", "--form", "refrain 8"], "intro, verse, chorus"),
         (["generate", "--prompt", "calypso", "--out", "song.txt"], ".wav"),
         (["generate", "--prompt", "calypso", "--model", "huge"], "angen-tiny"),
     ],
@@ -223,9 +231,9 @@ class TestControlC:
     SCRIPT = (
         "import sys\n"
         "from angen.cli import console, main\n"
-        "from angen.workflows import train\n"
+        "from angen.workflows import calibrate\n"
         "console._LINE_EVERY_S = 0.0\n"
-        "train.NOISE_SCALES = (1.0,)\n"
+        "calibrate.NOISE_SCALES = calibrate.GUIDANCES = (1.0,)\n"
         "main()\n"
     )
     WORDS = (

@@ -37,11 +37,14 @@ def test_folders_are_inside_the_workspace_and_reading_settings_makes_none(tmp_pa
     assert settings.training_data == home / "training_data"
     assert settings.loras == home / "models" / "loras"
     assert settings.outputs == home / "outputs"
+    assert settings.projects == home / "projects"
     assert settings.cache == home / "cache"
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("where", ["workspace", "workspace/training_data", "workspace/models", "parent"])
+@pytest.mark.parametrize(
+    "where", ["workspace", "workspace/training_data", "workspace/models", "workspace/projects", "parent"]
+)
 def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path, where: str) -> None:
     in_the_way = tmp_path / where
     in_the_way.parent.mkdir(parents=True, exist_ok=True)

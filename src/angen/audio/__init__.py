@@ -1,7 +1,8 @@
 """Recorded sound: the `Audio` record, reading and writing files, finding them, and measuring their level."""
 
 from angen.audio.folders import AUDIO_SUFFIXES, find_audio
-from angen.audio.meter import loudness_lufs, peak_db, rms_db
+from angen.audio.loudness import loudness_lufs
+from angen.audio.meter import peak_db, rms_db, true_peak
 from angen.audio.reading import read_audio
 from angen.audio.record import Audio
 from angen.audio.writing import write_audio
@@ -14,5 +15,6 @@ __all__ = [
     "peak_db",
     "read_audio",
     "rms_db",
+    "true_peak",
     "write_audio",
 ]

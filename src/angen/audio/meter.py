@@ -1,10 +1,4 @@
-"""How loud a recording is: peak, RMS and integrated loudness.
-
-Loudness follows ITU-R BS.1770-4: K-weighting, blocks of 400 ms every 100 ms, an absolute gate at -70 LUFS and
-a relative one 10 LU under the mean. The filters are computed for any rate as in Steinmetz and Reiss,
-"pyloudnorm: A simple yet flexible loudness meter in Python" (AES 150, 2021), but applied by overlapping
-Fourier transforms, which is several times faster. A test holds the two together.
-"""
+"""The level of a recording: its largest sample, its root mean square, and its true peak between the samples."""
 
 from __future__ import annotations
 
@@ -16,11 +10,7 @@ from numpy.typing import NDArray
 
 from angen.audio.record import Audio
 
-BLOCK_S = 0.4
-ABSOLUTE_GATE_LUFS = -70.0
-RELATIVE_GATE_LU = -10.0
-HOPS_AT_ONCE, ROWS = 8, 4  # transforms short enough for the cache, several at once
-SETTLING_S = 0.1  # after which the high pass has forgotten all but 1e-10
+_PEAK_FRAME, _PEAK_TAPS, _FRAMES_AT_ONCE = 4096, 64, 8
 
 
 def peak_db(audio: Audio) -> float:
@@ -40,94 +30,57 @@ def mean_power(samples: NDArray[np.float32]) -> float:
     return sum(float(np.dot(channel, channel)) for channel in samples) / samples.size
 
 
-def loudness_lufs(audio: Audio) -> float | None:
-    """Integrated loudness.
-
-    Returns:
-        Loudness in LUFS; None when the recording is shorter than one block (0.4 s) or nothing in it passes
-        the gate at -70 LUFS.
+def true_peak(audio: Audio) -> float:
+    """The largest magnitude of the sound, between its samples too, over all channels; 1 is full scale.
 
     Source:
-        ITU-R BS.1770-4, annex 1, eqs. 1 to 7.
+        ITU-R BS.1770-4, annex 2.
     """
-    power = _weighted_block_power(audio)
-    loud = power[_lufs(power) > ABSOLUTE_GATE_LUFS]
-    if not loud.size:
-        return None
-    gate = float(_lufs(loud.mean())) + RELATIVE_GATE_LU
-    return float(_lufs(loud[_lufs(loud) > gate].mean()))
+    return float(peak_envelope(audio).max())
 
 
-def _lufs(power: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
-    return -0.691 + 10 * np.log10(np.maximum(power, 1e-30))
+def oversampling(rate_hz: int) -> int:
+    """How many times denser than the samples the true peak is looked for: to 350 kHz, within 2 to 16 times."""
+    return next((factor for factor in (2, 4, 8) if rate_hz * factor >= 350_000), 16)
 
 
-def _weighted_block_power(audio: Audio) -> NDArray[np.float64]:
-    """K-weighted mean square of each block of 400 ms, channels weighted and added; shape (blocks,)."""
-    # Four consecutive hops of 100 ms make a block; edges are rounded to samples one by one, so none drifts.
-    hops = math.floor(audio.duration_s / BLOCK_S * 4 + 1e-9)
-    if hops < 4:
-        return np.zeros(0)
-    edges = np.round(np.arange(hops + 1) * (BLOCK_S / 4) * audio.rate_hz).astype(int)
-    settle = round(SETTLING_S * audio.rate_hz)
-    size = scipy.fft.next_fast_len(
-        settle + math.ceil(HOPS_AT_ONCE * BLOCK_S / 4 * audio.rate_hz) + 2, real=True
-    )
-    response, weights = _k_weighting(audio.rate_hz, size), _channel_weights(audio.channels).astype(np.float32)
-    power: list[NDArray[np.float32]] = []
-    for first in range(0, hops, HOPS_AT_ONCE * ROWS):
-        parts = [
-            edges[i : i + HOPS_AT_ONCE + 1]
-            for i in range(first, min(first + HOPS_AT_ONCE * ROWS, hops), HOPS_AT_ONCE)
-        ]
-        framed = _frames(audio.samples, [int(part[0]) - settle for part in parts], size)
-        filtered = scipy.fft.irfft(scipy.fft.rfft(framed, axis=2) * response, size, axis=2)
-        filtered *= filtered
-        squares = (weights @ filtered)[:, settle:]
-        for part, row in zip(parts, squares, strict=True):
-            power.append(np.add.reduceat(row[: part[-1] - part[0]], part[:-1] - part[0]))
-    return np.asarray(np.convolve(np.concatenate(power), np.ones(4), "valid") / (BLOCK_S * audio.rate_hz))
+def peak_envelope(audio: Audio) -> NDArray[np.float32]:
+    """The largest magnitude of the sound at and after each sample, before the next; shape (samples,).
+
+    Taken over all channels, from the sound reconstructed between its samples by a windowed sinc.
+
+    Source:
+        ITU-R BS.1770-4, annex 2, with 2 to 16 phases of 64 taps where the standard asks for at least 4 of 12.
+    """
+    channels, count = audio.samples.shape
+    responses = _phase_responses(oversampling(audio.rate_hz))
+    before, step = _PEAK_TAPS // 2 - 1, _PEAK_FRAME - _PEAK_TAPS
+    result = np.empty(count, np.float32)
+    for first in range(0, count, step * _FRAMES_AT_ONCE):
+        last = min(count, first + step * _FRAMES_AT_ONCE)
+        frames = np.zeros((math.ceil((last - first) / step), channels, _PEAK_FRAME), np.float32)
+        for index, frame in enumerate(frames):
+            start = first + index * step - before
+            low, high = max(start, 0), min(start + _PEAK_FRAME, count)
+            frame[:, low - start : high - start] = audio.samples[:, low:high]
+        envelope = np.abs(frames[..., before : before + step]).max(axis=1)
+        spectrum = scipy.fft.rfft(frames, axis=-1)
+        for response in responses:
+            between = scipy.fft.irfft(spectrum * response, _PEAK_FRAME, axis=-1)[..., before : before + step]
+            np.maximum(envelope, np.abs(between).max(axis=1), out=envelope)
+        result[first:last] = envelope.ravel()[: last - first]
+    return result
 
 
-def _frames(samples: NDArray[np.float32], starts: list[int], size: int) -> NDArray[np.float32]:
-    """Stretches of `size` samples, zeros beyond either end; shape (stretches, channels, size)."""
-    channels, count = samples.shape
-    framed = np.zeros((len(starts), channels, size), np.float32)
-    for row, start in zip(framed, starts, strict=True):
-        first, last = max(start, 0), min(start + size, count)
-        row[:, first - start : last - start] = samples[:, first:last]
-    return framed
-
-
-def _channel_weights(channels: int) -> NDArray[np.float64]:
-    """Weights of left, right, centre, (low effects,) surrounds; beyond 5.1 all channels count alike."""
-    if channels == 6:
-        return np.array([1.0, 1.0, 1.0, 0.0, 1.41, 1.41])
-    if channels <= 5:
-        return np.array([1.0, 1.0, 1.0, 1.41, 1.41])[:channels]
-    return np.ones(channels)
-
-
-def _k_weighting(rate_hz: int, size: int) -> NDArray[np.complex64]:
-    """A high shelf (+4 dB above 1.5 kHz) and a high pass (38 Hz) at the bins of a real FFT of `size`."""
-    shelf_gain, shelf_q, shelf_hz = 10 ** (4.0 / 40), 1 / math.sqrt(2), 1500.0
-    w = 2 * math.pi * min(shelf_hz / rate_hz, 0.49)
-    alpha, cos, root = math.sin(w) / (2 * shelf_q), math.cos(w), 2 * math.sqrt(shelf_gain)
-    up, down = shelf_gain + 1, shelf_gain - 1
-    shelf = np.array(
-        [
-            shelf_gain * (up + down * cos + root * alpha),
-            -2 * shelf_gain * (down + up * cos),
-            shelf_gain * (up + down * cos - root * alpha),
-            up - down * cos + root * alpha,
-            2 * (down - up * cos),
-            up - down * cos - root * alpha,
-        ]
-    )
-    w = 2 * math.pi * 38.0 / rate_hz
-    alpha, cos = math.sin(w) / (2 * 0.5), math.cos(w)
-    high_pass = np.array([(1 + cos) / 2, -(1 + cos), (1 + cos) / 2, 1 + alpha, -2 * cos, 1 - alpha])
-    delay = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
-    powers = np.stack([np.ones_like(delay), delay, delay**2])
-    parts = [(taps[:3] @ powers) / (taps[3:] @ powers) for taps in (shelf, high_pass)]
-    return np.asarray(parts[0] * parts[1]).astype(np.complex64)
+def _phase_responses(factor: int) -> list[NDArray[np.complex64]]:
+    """For each place between two samples, the transform of the filter that reads the sound there."""
+    offsets = np.arange(_PEAK_TAPS) - (_PEAK_TAPS // 2 - 1)  # sample positions seen from "now"
+    responses = []
+    for phase in range(1, factor):
+        distance = offsets - phase / factor
+        window = np.i0(7.0 * np.sqrt(np.maximum(0, 1 - (2 * distance / _PEAK_TAPS) ** 2))) / np.i0(7.0)
+        taps = np.sinc(distance) * window
+        circular = np.zeros(_PEAK_FRAME)
+        circular[-offsets] = taps / taps.sum()  # a filter that looks ahead, wrapped around
+        responses.append(scipy.fft.rfft(circular).astype(np.complex64))
+    return responses

@@ -128,8 +128,8 @@ def _decoded_from(path: Path, handle: BinaryIO) -> Audio:
             f"it is damaged {got / rate_hz:.1f} s after its start ({problem}).",
             remedy="Copy or export it again.",
         )
-    # An MP3 header counts the encoder's padding, so its promise is not exact to the sample.
-    tolerance = max(0.5 * rate_hz, 0.02 * frames) if format_name == "MP3" else 0
+    # An MP3 header counts the encoder's padding, and some Ogg encoders round the last page up to a whole packet.
+    tolerance = {"MP3": max(0.5 * rate_hz, 0.02 * frames), "OGG": 0.1 * rate_hz}.get(format_name, 0)
     if problem or frames - got > tolerance:
         raise TruncatedAudioError(
             path,

@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from angen import __version__
-from angen.cli import adapter, analyze, dataset, demo, doctor, generate
+from angen.cli import (
+    adapter,
+    analyze,
+    dataset,
+    demo,
+    doctor,
+    enhance,
+    export,
+    generate,
+    lyrics,
+    master,
+    produce,
+    timeline,
+)
 from angen.cli.console import AngenGroup
 
 __all__ = ["app", "main"]
@@ -28,7 +41,15 @@ app.command("analyze")(analyze.analyze)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(adapter.app, name="adapter")
 app.command("generate")(generate.generate)
+app.command("enhance")(enhance.enhance)
+app.command("upscale")(enhance.upscale)
+app.command("master")(master.master)
+app.command("export")(export.export)
+app.command("tags")(export.tags)
+app.command("produce")(produce.produce)
 app.command("demo")(demo.demo)
+app.add_typer(lyrics.app, name="lyrics")
+app.add_typer(timeline.app, name="timeline")
 app.command("doctor")(doctor.doctor)
 
 

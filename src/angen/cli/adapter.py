@@ -35,6 +35,13 @@ def train(
     accumulation: Annotated[int, typer.Option(min=1, help="Batches whose gradients make one step.")] = 1,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between validations.")] = 1,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Validations without a new best that end a run; 0 for never.")
+    ] = 4,
+    replay_share: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of crops from the base's own music, against forgetting."),
+    ] = 0.0,
     model: Annotated[str, typer.Option(help="Base model.")] = "angen-tiny",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Train anew under a taken name.")] = False,
@@ -58,6 +65,8 @@ def train(
         accumulation=accumulation,
         checkpoint_every=checkpoint_every,
         validate_every=validate_every,
+        patience=patience,
+        replay_share=replay_share,
     )
     with show_progress() as on_progress, stop_on_interrupt() as should_stop:
         trained = train_adapter(

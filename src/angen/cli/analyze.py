@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from angen.cli.console import JsonOption, clock_text, print_json, print_table, say, show_progress
+from angen.cli.stopping import stop_on_interrupt
 
 FilesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="FILES...", help="Recordings.", show_default=False)
@@ -35,11 +36,14 @@ def analyze(files: FilesArgument = None, files_from: ListOption = None, json: Js
         raise typer.BadParameter("give recordings, or a list of them with --files-from.", param_hint="FILES")
     paths = [*(files or []), *(_listed_paths(files_from) if files_from is not None else [])]
     records: list[dict[str, Any]] = []
-    with show_progress(prints_meanwhile=json) as on_progress:
+    stopping = stop_on_interrupt("Stopping after this recording.")
+    with show_progress(prints_meanwhile=json) as on_progress, stopping as should_stop:
         for record in analyze_files(paths, on_progress=on_progress):
             if json:
                 print_json(record)
             records.append(record)
+            if should_stop():
+                raise KeyboardInterrupt
     if not json:
         _print_text(records)
     if not paths:

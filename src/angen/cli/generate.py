@@ -29,7 +29,22 @@ def generate(
         float | None, typer.Option(help="Tempo in BPM.", show_default="from the prompt, else the adapter's")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, max=200, help="Sampling steps a block.")] = 16,
-    guidance: Annotated[float, typer.Option(min=0.0, max=20.0, help="How much the prompt counts.")] = 1.5,
+    guidance: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=20.0,
+            help="How much the prompt counts.",
+            show_default="the adapter's own",
+        ),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            help="Sections in proportion: 'intro 4, verse 8, chorus 8, outro 4'.", show_default="none"
+        ),
+    ] = "",
+    ending: Annotated[bool, typer.Option(help="Let the piece come to an end within its length.")] = False,
     model: Annotated[str, typer.Option(help="Base model.")] = "angen-tiny",
     json: JsonOption = False,
 ) -> None:
@@ -39,7 +54,9 @@ def generate(
     from angen.model import load_model
     from angen.workflows.generate import AdapterChoice, generate_music
 
-    request = GenerationRequest(prompt, seconds, seed, tempo_bpm=tempo, steps=steps, guidance=guidance)
+    request = GenerationRequest(
+        prompt, seconds, seed, tempo_bpm=tempo, steps=steps, guidance=guidance, form=form, ending=ending
+    )
     choices = [AdapterChoice.parse(text) for text in adapter or []]
     with show_progress() as on_progress:
         made = generate_music(settings, load_model(model), request, choices, out=out, on_progress=on_progress)

@@ -10,15 +10,20 @@ from angen.cli.console import say
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """While the block runs, SIGINT and SIGTERM only set what the function given tells."""
+def stop_on_interrupt(
+    what_follows: str = "Stopping after this step, with a checkpoint.",
+) -> Iterator[Callable[[], bool]]:
+    """While the block runs, SIGINT and SIGTERM only set what the function given tells.
+
+    An exception from a signal can be lost where a library calls back into Python; a wish that is noted cannot.
+    """
     asked: list[int] = []
 
     def note(number: int, _frame: object) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("Stopping after this step, with a checkpoint. Once more to stop at once.")
+        say(f"{what_follows} Once more to stop at once.")
 
     former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
