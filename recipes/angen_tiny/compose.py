@@ -1,7 +1,8 @@
 """Compose an excerpt in a style: decide, play, time, cut, label.
 
-The excerpt is a window on a longer form, so it may begin within a bar and pass from one section to the next.
-Tempo is constant; swing and human looseness move notes, never the labelled beats.
+The excerpt is a window on a longer form, so it may begin within a bar, pass from one section to the next, and
+end with the piece. Where people play, the tempo may drift a little, and the labelled beats with it; swing and
+human looseness move notes alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from math import ceil
 
 import numpy as np
 
+from recipes.angen_tiny.endings import ENDING, last_chord, resolved
 from recipes.angen_tiny.forms import FORMS, SectionPlan
 from recipes.angen_tiny.idiom import MOODS, Feel, Mood, Style
 from recipes.angen_tiny.instruments import DRUM_SET_KEYS, INSTRUMENTS, KIT_WORDS, PERCUSSION_WORDS
@@ -26,6 +28,8 @@ from recipes.angen_tiny.theory import MINOR_MODES, Chord, key_name, parse_progre
 _PART_DB = {"lead": 0.0, "bass": -1.0, "chords": -6.0, "pad": -10.0, "arp": -2.0, "drums": -2.5}
 _B_SECTIONS = frozenset({"chorus", "bridge", "break", "hook", "development", "climax", "episode"})
 _SHORTEST_TAIL_S = 0.15
+ENDING_SHARE = 0.12  # of excerpts in which the piece ends
+DRIFT_SHARE = 0.3  # of excerpts by players who are not machines, whose tempo sways
 
 
 def compose(
@@ -44,11 +48,35 @@ def compose(
     """
     score, plans = _draw_score(rng, STYLES[style], tempo_bpm)
     bar_s = _step_s(score) * score.metre.bar_steps
+    if rng.random() < ENDING_SHARE:
+        return _compose_ending(score, plans, rng, duration_s, bar_s)
     count = ceil(duration_s / bar_s) + 1
     window = _choose_window(rng, plans, count, needs_drums=any(score.feel.drums))
     offset_s = float(rng.uniform(0.0, bar_s)) if rng.random() < 0.5 else 0.0
     score = with_bars(score, window, rng)
-    return perform(score, rng, duration_s, offset_s)
+    return perform(score, rng, duration_s, offset_s, drift=True)
+
+
+def _compose_ending(
+    score: Score, plans: Sequence[SectionPlan], rng: np.random.Generator, duration_s: float, bar_s: float
+) -> Piece:
+    """The last bars of the form and a final chord, which ends within the second half of the excerpt."""
+    steps = int(rng.choice((4, 8, 8, 12, 16)))
+    ends_s = float(rng.uniform(0.5, 0.95)) * duration_s
+    landing_s = ends_s - steps * _step_s(score)
+    line = [(plan, position) for plan in plans for position in range(plan.bars)]
+    count = ceil(landing_s / bar_s)
+    window = [*(line * (count // len(line) + 1))[-count:], (ENDING, 0)]
+    score = resolved(with_bars(score, window, rng))
+    piece = perform(
+        score, rng, duration_s, count * bar_s - landing_s, tuple(last_chord(score, steps)), drift=False
+    )
+    labels = piece.labels
+    beats, downbeats = (
+        tuple(time for time in grid if time < ends_s - 1e-3) for grid in (labels.beats_s, labels.downbeats_s)
+    )
+    labels = replace(labels, beats_s=beats, downbeats_s=downbeats, ends_s=round(ends_s, 6))
+    return replace(piece, labels=labels)
 
 
 def perform(
@@ -57,10 +85,62 @@ def perform(
     duration_s: float,
     offset_s: float = 0.0,
     extra: Sequence[Stroke] = (),
+    *,
+    drift: bool = False,
 ) -> Piece:
-    """Play a score, and `extra` strokes besides, and cut the excerpt that starts `offset_s` into it."""
+    """Play a score, and `extra` strokes besides, and cut the excerpt that starts `offset_s` into it.
+
+    With `drift`, players who are not machines let the tempo sway by up to 1.5 %.
+    """
     strokes = [*play_all(score, rng), *extra]
     notes = cut(time_strokes(score, strokes, rng), offset_s, duration_s)
+    piece = _piece(score, notes, offset_s, duration_s)
+    if drift and score.style.loose_s and rng.random() < DRIFT_SHARE:
+        return _drifting(piece, rng, duration_s)
+    return piece
+
+
+def _drifting(piece: Piece, rng: np.random.Generator, duration_s: float) -> Piece:
+    """The piece with its time swaying: everything in it, labels too, moves by the same slow sine."""
+    period_s, phase = float(rng.uniform(8.0, 20.0)), float(rng.uniform(0.0, 2 * np.pi))
+    depth_s = float(rng.uniform(0.3, 1.0)) * 0.015 * period_s / (2 * np.pi)
+
+    def moved(time_s: float) -> float:
+        shift = np.sin(2 * np.pi * time_s / period_s + phase) - np.sin(phase)
+        return float(time_s + depth_s * shift)
+
+    spans_s = [(moved(note.start_s), moved(note.start_s + note.duration_s)) for note in piece.notes]
+    notes = [
+        replace(note, start_s=start, duration_s=end - start)
+        for note, (start, end) in zip(piece.notes, spans_s, strict=True)
+    ]
+    inside = [
+        replace(note, duration_s=min(note.duration_s, duration_s - note.start_s))
+        for note in notes
+        if note.start_s < duration_s - 0.01
+    ]
+    labels = piece.labels
+    spans = tuple(
+        Span(
+            span.name,
+            round(moved(span.start_s), 6),
+            duration_s if span is labels.sections[-1] else round(min(moved(span.end_s), duration_s), 6),
+        )
+        for span in labels.sections
+        if moved(span.start_s) < duration_s
+    )
+    beats, downbeats = (
+        tuple(round(moved(time), 6) for time in grid if moved(time) < duration_s)
+        for grid in (labels.beats_s, labels.downbeats_s)
+    )
+    return replace(
+        piece,
+        notes=tuple(inside),
+        labels=replace(labels, sections=spans, beats_s=beats, downbeats_s=downbeats),
+    )
+
+
+def _piece(score: Score, notes: Sequence[Note], offset_s: float, duration_s: float) -> Piece:
     return Piece(
         notes=tuple(notes),
         programs={CHANNELS[part]: INSTRUMENTS[word].programs[0] for part, word in score.parts.items()},

@@ -34,7 +34,7 @@ RATE_HZ = 24_000
 CLIP_S = 15.36
 CLIP_SAMPLES = 368_640
 SHARD_CLIPS = 100
-CAPTIONS = 8
+CAPTIONS = 16
 _MAX_INT16 = 32_767
 
 
@@ -77,7 +77,7 @@ def make_clip(
         piece = make_wild(piece, rng)
     audio = render(piece, rng, soundfonts, rate_hz=RATE_HZ, duration_s=CLIP_S)
     labels = piece.labels.as_dict()
-    labels["captions"] = captions(piece.labels, rng, CAPTIONS)
+    labels["captions"] = captions(piece.labels, np.random.default_rng([config.seed, number, 1]), CAPTIONS)
     labels["seed"] = [config.seed, number]
     return np.round(audio * _MAX_INT16).astype(np.int16), labels
 

@@ -1,117 +1,188 @@
-"""What the packed model can do: styles told apart, tempo kept, held-out loss, distance to the corpus.
+"""What the packed model can do, by judges that are not its own loss, each with chance and ceiling beside it.
 
-    python -m recipes.angen_tiny.evaluate --corpus work/val --text work/text
+    python -m recipes.angen_tiny.evaluate --validation work/val --train work/base.pt --held work/val.pt
 
-A judge (nearest class mean on standardised mel statistics, shrunk covariance) is fitted to codec
-reconstructions of corpus clips and says which style a generated piece is; its own accuracy on held-out clips is
-printed beside. Tempo is measured by `angen.analysis`.
+Style by a judge network, on captions of held-back clips and on free-form prompts nobody trained on; tempo and key by
+librosa; Fréchet distance to held-back music with its floor; diversity; the nearest training window.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from angen.analysis import StyleSpace, analyze_audio, frechet_distance, style_features
-from angen.audio import Audio
-from angen.generation import GenerationRequest, generate
+from angen.analysis import StyleSpace, frechet_distance, split_half_floor, style_features
+from angen.generation import GenerationRequest, sample_latents
 from angen.model import AngenTiny
-from recipes.angen_tiny.corpus import load_corpus
+from recipes.angen_tiny.corpus import Corpus, load_corpus
+from recipes.angen_tiny.judges import (
+    WINDOW_S,
+    heard_key,
+    heard_tempo,
+    key_is_near,
+    labelled,
+    load_judge,
+    tempo_is_close,
+    windows,
+)  # fmt: skip
+from recipes.angen_tiny.prompts import FREE_FORM
 from recipes.angen_tiny.styles import BASE_STYLES
 
-Float = NDArray[np.float64]
+BATCH = 24
+Float = NDArray[np.floating[Any]]
 
 
-class Judge:
-    """Linear discriminant with a shrunk covariance.
+def draw(model: AngenTiny, requests: Sequence[GenerationRequest]) -> list[Tensor]:
+    """Latents of requests of one kind, some at a time."""
+    parts = [requests[i : i + BATCH] for i in range(0, len(requests), BATCH)]
+    return [song for part in parts for song in sample_latents(model, part)]
 
-    Args:
-        features: (clips, features).
-        names: Style of each.
-    """
 
-    def __init__(self, features: Float, names: list[str]) -> None:
-        self.mean, self.scale = features.mean(0), features.std(0) + 1e-6
-        whitened = (features - self.mean) / self.scale
-        self.names = sorted(set(names))
-        labels = np.array([self.names.index(name) for name in names])
-        self.centres = np.stack([whitened[labels == i].mean(0) for i in range(len(self.names))])
-        within = whitened - self.centres[labels]
-        covariance = within.T @ within / len(within)
-        self.inverse = np.linalg.inv(0.5 * covariance + 0.5 * np.eye(len(covariance)))
+def caption_requests(
+    held: Corpus, count: int, guidance: float | None
+) -> tuple[list[GenerationRequest], list[int]]:
+    """Requests for captions of held-back clips, `count` a style, at the clips' own tempi; and those clips."""
+    chosen: list[int] = []
+    for style in BASE_STYLES:
+        chosen += [i for i in labelled(held) if held.labels[i]["style"] == style][:count]
+    requests = [
+        GenerationRequest(
+            held.labels[i]["captions"][n % 16],
+            WINDOW_S,
+            n,
+            tempo_bpm=held.labels[i]["tempo_bpm"],
+            guidance=guidance,
+        )
+        for n, i in enumerate(chosen)
+    ]
+    return requests, chosen
 
-    def __call__(self, features: Float) -> list[str]:
-        """The style of each row."""
-        whitened = (features - self.mean) / self.scale
-        apart = whitened[:, None, :] - self.centres[None]
-        return [self.names[i] for i in np.einsum("nkf,fg,nkg->nk", apart, self.inverse, apart).argmin(1)]
+
+def style_scores(model: AngenTiny, held: Corpus, guidance: float | None, count: int) -> dict[str, Any]:
+    """Captions and free-form prompts obeyed; tempo kept; distance to held-back music."""
+    judge = load_judge()
+    requests, chosen = caption_requests(held, count, guidance)
+    music = [model.decode(x) for x in draw(model, requests)]
+    wanted = [held.labels[i]["style"] for i in chosen]
+    said = judge.styles(music)
+    free = [(style, text) for style in BASE_STYLES for text in FREE_FORM[style]]
+    drawn = draw(
+        model, [GenerationRequest(text, WINDOW_S, n, guidance=guidance) for n, (_, text) in enumerate(free)]
+    )
+    said_free = judge.styles([model.decode(x) for x in drawn])
+    beats = [
+        tempo_is_close(heard_tempo(x), float(request.tempo_bpm or 0))
+        for x, request in zip(music, requests, strict=True)
+    ]
+    real = list(windows(held, labelled(held), np.random.default_rng(9)))
+    own = [style_features(model.decode(model.encode(x))) for x in real]
+    space = StyleSpace.fit(np.concatenate(own), dims=8)
+    made = space.project(np.concatenate([style_features(x) for x in music]))
+    floor = split_half_floor(own, space, len(made))
+    distance = frechet_distance(made, space.project(np.concatenate(own)))
+    missed = [f"{a}→{b}: {t}" for (a, t), b in zip(free, said_free, strict=True) if a != b]
+    return {
+        "style_of_captions": _share(a == b for a, b in zip(said, wanted, strict=True)),
+        "style_of_free_prompts": _share(a == b for (a, _), b in zip(free, said_free, strict=True)),
+        "style_chance": round(1 / len(BASE_STYLES), 3),
+        "tempo": _share(beats),
+        "frechet": round(distance, 1), "frechet_floor": round(floor, 1),
+        "missed": missed,
+    }  # fmt: skip
+
+
+def key_score(model: AngenTiny, guidance: float | None, count: int = 4) -> dict[str, float]:
+    """Stated keys heard: exact, and exact or relative."""
+    rng = np.random.default_rng(21)
+    keys = [
+        f"{tonic} {mode}"
+        for tonic in ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+        for mode in ("major", "minor")
+    ]
+    asked = [(style, keys[int(rng.integers(24))]) for style in BASE_STYLES for _ in range(count)]
+    requests = [
+        GenerationRequest(f"{style} in {key}", 2 * WINDOW_S, n, guidance=guidance)
+        for n, (style, key) in enumerate(asked)
+    ]
+    heard = [heard_key(model.decode(x)) for x in draw(model, requests)]
+    return {
+        "key_exact": _share(h == key for h, (_, key) in zip(heard, asked, strict=True)),
+        "key_near": _share(key_is_near(h, key) for h, (_, key) in zip(heard, asked, strict=True)),
+        "key_near_chance": round(2 / 24, 3),
+    }
+
+
+def diversity(model: AngenTiny, held: Corpus, guidance: float | None) -> float:
+    """Mean distance between pieces for one prompt, as a share of that between held-back clips of the style."""
+    shares = []
+    for style in ("house", "jazz", "folk", "rock"):
+        prompt = GenerationRequest(f"{style} music", WINDOW_S, 0, guidance=guidance)
+        made = draw(model, [replace(prompt, seed=seed) for seed in range(10)])
+        numbers = [i for i in labelled(held) if held.labels[i]["style"] == style][:10]
+        real = [model.encode(x)[:96] for x in windows(held, numbers, np.random.default_rng(2))]
+        shares.append(_mean_distance(made) / _mean_distance(real))
+    return round(float(np.mean(shares)), 3)
+
+
+def _mean_distance(pieces: Sequence[Tensor]) -> float:
+    flat = torch.stack([piece[:96].float().flatten() for piece in pieces])
+    return float(torch.nn.functional.pdist(flat).mean())
+
+
+def nearest(model: AngenTiny, held_file: Path, train_file: Path, guidance: float | None) -> dict[str, float]:
+    """Median latent distance to the nearest training window, of generated and of held-back windows."""
+    train, held = (torch.load(file, weights_only=True) for file in (train_file, held_file))
+    rows = train["latents"].float()
+    known = torch.cat([rows[:, :96].flatten(1), rows[:, 96:].flatten(1)])
+    captions = [line["captions"][0] for line in held["labels"]][:72]
+    made = torch.stack(
+        draw(
+            model,
+            [GenerationRequest(text, WINDOW_S, n, guidance=guidance) for n, text in enumerate(captions)],
+        )
+    )
+    real = held["latents"][:72, :96].float()
+    return {
+        name: round(float(torch.cdist(pieces.flatten(1), known).amin(1).median()), 1)
+        for name, pieces in (("nearest_made", made), ("nearest_held", real))
+    }
+
+
+def _share(answers: Any) -> float:
+    return round(float(np.mean([bool(answer) for answer in answers])), 3)
 
 
 def main() -> None:
-    """Print the figures."""
+    """Print the figures as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--corpus", type=Path, required=True, help="held-out clips")
-    parser.add_argument("--fit", type=Path, help="clips to fit the judge on; the training corpus")
-    parser.add_argument("--text", type=Path)
-    parser.add_argument("--count", type=int, default=4, help="pieces a style")
+    parser.add_argument("--validation", type=Path, required=True, help="corpus of held-back clips")
+    parser.add_argument("--train", type=Path, help="encoded training clips")
+    parser.add_argument("--held", type=Path, help="encoded held-back clips")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--guidance", type=float, nargs="+", default=[None])
+    parser.add_argument("--count", type=int, default=6, help="captions a style")
+    parser.add_argument("--only-style", action="store_true")
     options = parser.parse_args()
-    model = AngenTiny()
-
-    def features_of(corpus: Path, most: int) -> tuple[Float, list[str]]:
-        data = load_corpus(corpus)
-        lines = [i for i, line in enumerate(data.labels) if not line.get("wild")][:most]
-        made = [model.decode(model.encode(Audio(data.audio(i)[None], 24_000))).span(0, 7.68) for i in lines]
-        return np.concatenate([style_features(x) for x in made]), [data.labels[i]["style"] for i in lines]
-
-    fit, fit_names = features_of(options.fit or options.corpus, 720)
-    judge = Judge(fit, fit_names)
-    held, held_names = features_of(options.corpus, 180)
-    said = judge(held)
-    print(
-        f"judge on held-out real clips {np.mean([a == b for a, b in zip(said, held_names, strict=True)]):.2f}"
-    )
-    tempi = _tempi(load_corpus(options.corpus).labels)
-    for guidance in (1.0, 2.0):
-        _score(model, judge, held, tempi, options.count, guidance)
-
-
-def _tempi(labels: list[dict[str, object]]) -> dict[str, list[float]]:
-    tempi: dict[str, list[float]] = {}
-    for line in labels:
-        tempi.setdefault(str(line["style"]), []).append(float(str(line["tempo_bpm"])))
-    return tempi
-
-
-def _score(
-    model: AngenTiny, judge: Judge, held: Float, tempi: dict[str, list[float]], count: int, guidance: float
-) -> None:
-    names = [style for style in BASE_STYLES for _ in range(count)]
-    bpm = [tempi[style][i % len(tempi[style])] for style in BASE_STYLES for i in range(count)]
-    requests = [
-        GenerationRequest(f"{style} music", 7.68, seed, tempo_bpm=tempo, guidance=guidance)
-        for seed, (style, tempo) in enumerate(zip(names, bpm, strict=True))
-    ]
-    music = generate(model, requests)
-    features = np.concatenate([style_features(x) for x in music])
-    said = judge(features)
-    right = [a == b for a, b in zip(said, names, strict=True)]
-    heard = [analyze_audio(x).tempo_bpm for x in music]
-    close = [
-        h is not None and any(abs(h / (t * r) - 1) < 0.04 for r in (0.5, 1, 2))
-        for h, t in zip(heard, bpm, strict=True)
-    ]
-    space = StyleSpace.fit(held, dims=8)
-    distance = frechet_distance(space.project(features), space.project(held))
-    print(f"guidance {guidance:g}: style right {np.mean(right):.2f} (chance {1 / len(BASE_STYLES):.2f}), "
-          f"tempo within 4 % up to an octave {np.mean(close):.2f}, Fréchet {distance:.1f}, "
-          f"peak {max(float(abs(x.samples).max()) for x in music):.2f}")  # fmt: skip
-    missed = [f"{a}→{b}" for a, b, ok in zip(names, said, right, strict=True) if not ok]
-    print("  missed:", ", ".join(missed))
+    model, held = AngenTiny(options.weights), load_corpus(options.validation)
+    for guidance in options.guidance:
+        figures: dict[str, Any] = {"guidance": guidance, **style_scores(model, held, guidance, options.count)}
+        if not options.only_style:
+            figures |= key_score(model, guidance)
+            figures["diversity"] = diversity(model, held, guidance)
+            if options.train and options.held:
+                figures |= nearest(model, options.held, options.train, guidance)
+        print(json.dumps(figures, ensure_ascii=False, indent=1), flush=True)
 
 
 if __name__ == "__main__":

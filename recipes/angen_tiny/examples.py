@@ -9,7 +9,7 @@ keys, tempi and instruments are chosen below; melodies and rhythms follow from e
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,15 +19,15 @@ import soundfile
 from recipes.angen_tiny import effects
 from recipes.angen_tiny.compose import perform, with_bars
 from recipes.angen_tiny.effects import Signal
+from recipes.angen_tiny.endings import ENDING, last_chord, resolved
 from recipes.angen_tiny.forms import SectionPlan
 from recipes.angen_tiny.idiom import MOODS
-from recipes.angen_tiny.instruments import DRUM_KEYS
 from recipes.angen_tiny.piece import ARP, BASS, CHORDS, DRUMS, LEAD, METRES, PAD, Piece
 from recipes.angen_tiny.render import Mix, synthesise
-from recipes.angen_tiny.score import Score, Stroke
+from recipes.angen_tiny.score import Score
 from recipes.angen_tiny.soundfonts import find_soundfonts
 from recipes.angen_tiny.styles import STYLES
-from recipes.angen_tiny.theory import PITCH_NAMES, lead_voices, parse_chord
+from recipes.angen_tiny.theory import PITCH_NAMES
 
 RATE_HZ = 44_100
 SEED = 1956  # the year "Jean and Dinah" won the road march
@@ -106,16 +106,15 @@ _INTRO = SectionPlan("intro", 2, frozenset({"drums", "chords", "arp"}), 0.6)
 _VERSE = SectionPlan("verse", 8, frozenset({"drums", "bass", "chords", "lead"}), 0.75)
 _CHORUS = SectionPlan("chorus", 8, _ALL, 1.0)
 _BREAK = SectionPlan("break", 4, frozenset({"drums", "bass", "chords", "arp"}), 0.7)
-_ENDING = SectionPlan("ending", 1, frozenset(), 0.9)
 
 
 def form_for(tempo_bpm: float) -> tuple[SectionPlan, ...]:
     """An arrangement of 40 to 50 seconds: faster songs have more bars."""
     if tempo_bpm >= 118:
-        return (_INTRO, _VERSE, _BREAK, _CHORUS, _ENDING)
+        return (_INTRO, _VERSE, _BREAK, _CHORUS, ENDING)
     if tempo_bpm >= 106:
-        return (replace(_INTRO, bars=4), _VERSE, _CHORUS, _ENDING)
-    return (_INTRO, _VERSE, _CHORUS, _ENDING)
+        return (replace(_INTRO, bars=4), _VERSE, _CHORUS, ENDING)
+    return (_INTRO, _VERSE, _CHORUS, ENDING)
 
 
 def compose_song(song: Song, seed: int) -> tuple[Piece, float]:
@@ -143,32 +142,10 @@ def compose_song(song: Song, seed: int) -> tuple[Piece, float]:
         bars=(),
     )
     line = [(plan, position) for plan in form_for(song.tempo_bpm) for position in range(plan.bars)]
-    score = _resolved(with_bars(score, line, rng))
+    score = resolved(with_bars(score, line, rng))
     bar_s = 60.0 / song.tempo_bpm * score.metre.beats
     duration_s = (len(score.bars) - 1) * bar_s + _TAIL_S
-    return perform(score, rng, duration_s, extra=tuple(_last_chord(score))), duration_s
-
-
-def _resolved(score: Score) -> Score:
-    """The same score, its last two bars a dominant and the tonic."""
-    dominant, tonic = parse_chord("V7"), parse_chord("I")
-    *bars, before, last = score.bars
-    before = replace(before, chords=(*before.chords[:1], dominant), following=tonic)
-    return replace(score, bars=(*bars, before, replace(last, chords=(tonic,), following=tonic)))
-
-
-def _last_chord(score: Score) -> Iterator[Stroke]:
-    """Everyone lands on the tonic, with a cymbal."""
-    start, tonic = float(score.bars[-1].start), score.tonic
-    triad = [(tonic + tone) % 12 for tone in (0, 4, 7)]
-    for pitch in lead_voices(triad, (), 55, 74):
-        yield Stroke(start, 8, pitch, 92, CHORDS)
-    instrument = score.instrument("lead")
-    top = next(pitch for pitch in range(instrument.high, 0, -1) if pitch % 12 == tonic)
-    yield Stroke(start, 8, top - 12 if top > 79 else top, 104, LEAD)
-    yield Stroke(start, 6, next(pitch for pitch in range(33, 45) if pitch % 12 == tonic), 104, BASS)
-    for drum in ("kick", "crash"):
-        yield Stroke(start, 2, DRUM_KEYS[drum], 108, DRUMS)
+    return perform(score, rng, duration_s, extra=tuple(last_chord(score))), duration_s
 
 
 def render_song(piece: Piece, duration_s: float, soundfont: Path, seed: int) -> Signal:

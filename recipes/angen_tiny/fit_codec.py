@@ -1,7 +1,8 @@
 """Fit the codec's principal components and train its decoder.
 
     python -m recipes.angen_tiny.fit_codec components --corpus work/base --out work/codec
-    python -m recipes.angen_tiny.fit_codec decoder --corpus work/base --out work/codec --minutes 25
+    python -m recipes.angen_tiny.fit_codec decoder --corpus work/base --real work/real_train --out work/codec \
+        --minutes 115
     python -m recipes.angen_tiny.fit_codec evaluate --corpus work/val --out work/codec
 
 `components` takes a minute. `decoder` resumes from `work/codec/decoder.pt`, whose schedule runs on the minutes
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +22,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from angen.model.codec import FRAME_SAMPLES, MELS, PATCH, Codec, mel_filters
-from recipes.angen_tiny.corpus import load_corpus
+from angen.model.codec import FFT, FRAME_SAMPLES, HOP, MELS, PATCH, Codec, mel_filters
+from angen.model.phase import coherent_phases
+from recipes.angen_tiny.corpus import Corpus, load_corpus
 
 CHANNELS = 96
 COMPRESSION = 0.6  # latents are divided by this power of their deviation
-RESOLUTIONS = ((2048, 160), (1024, 96), (512, 64), (240, 24))
+RESOLUTIONS = ((4096, 200), (2048, 160), (1024, 96), (512, 64), (240, 24))
+FINE_SHARE = 0.4  # of the loss on the fine spectrum, from which the phases of held tones follow
 BATCH = 10
 CROP = 16 * FRAME_SAMPLES
 
@@ -56,18 +60,18 @@ def fit_components(corpus: Path, out: Path, clips: int = 900) -> None:
     save_file(codec.state_dict(), str(out / "init.safetensors"))
 
 
-def _magnitude(audio: Tensor, fft: int) -> Tensor:
+def _magnitude(audio: Tensor, fft: int, hop: int = 0) -> Tensor:
     padded = torch.nn.functional.pad(audio, (fft // 2, fft // 2), mode="reflect")
     spectrum = torch.stft(
-        padded, fft, fft // 4, fft, torch.hann_window(fft), center=False, return_complex=True
+        padded, fft, hop or fft // 4, fft, torch.hann_window(fft), center=False, return_complex=True
     )
     return (spectrum.real.square() + spectrum.imag.square() + 1e-7).sqrt()
 
 
 def spectral_loss(made: Tensor, real: Tensor, rng: np.random.Generator, filters: dict[int, Tensor]) -> Tensor:
-    """Spectral distance at one of the two longer and one of the two shorter windows."""
+    """Spectral distance at one of the three longer and one of the two shorter windows."""
     total = made.new_zeros(())
-    for fft, _ in (RESOLUTIONS[rng.integers(2)], RESOLUTIONS[2 + rng.integers(2)]):
+    for fft, _ in (RESOLUTIONS[rng.integers(3)], RESOLUTIONS[3 + rng.integers(2)]):
         a, b = _magnitude(made, fft), _magnitude(real, fft)
         log = ((a + 1e-3).log() - (b + 1e-3).log()).abs().mean()
         convergence = ((a - b).square().sum((1, 2)).sqrt() / (b.square().sum((1, 2)).sqrt() + 1e-3)).mean()
@@ -77,14 +81,18 @@ def spectral_loss(made: Tensor, real: Tensor, rng: np.random.Generator, filters:
     return total / 2
 
 
-def train_decoder(corpus: Path, out: Path, minutes: float, threads: int) -> None:
-    """Train until the minutes are used; save every two of them."""
+def train_decoder(
+    corpora: Sequence[Path], out: Path, minutes: float, threads: int, start: Path | None = None
+) -> None:
+    """Train until the minutes are used, on each corpus alike; save every two of them."""
     torch.set_num_threads(threads)
-    data = load_corpus(corpus)
+    data = [load_corpus(corpus) for corpus in corpora]
     codec = Codec(channels=CHANNELS)
     codec.load_state_dict(load_file(out / "init.safetensors"), strict=False)
     optimiser = torch.optim.AdamW(codec.decoder.parameters(), lr=1e-3, betas=(0.8, 0.98), weight_decay=1e-3)
     filters = {fft: mel_filters(fft, mels) for fft, mels in RESOLUTIONS}
+    if start:
+        _begin_with(codec, torch.load(start, weights_only=True)["codec"])
     state_file, used_s, step = out / "decoder.pt", 0.0, 0
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
@@ -107,8 +115,15 @@ def train_decoder(corpus: Path, out: Path, minutes: float, threads: int) -> None
             ) * torch.randn_like(latents)
             log_mel = codec.encoder.unproject(latents)
         with torch.autocast("cpu", torch.bfloat16):
-            made = codec.decoder(latents, log_mel)
+            hidden, fine = codec.decoder.fine_spectrum(latents, log_mel)
+        with torch.no_grad():
+            phases, _ = coherent_phases(fine, HOP, FFT)
+            waves = codec.decoder.waves(fine, phases)
+            wanted = (_magnitude(real, FFT, HOP)[..., :-1].transpose(1, 2) + 3e-3).log()
+        with torch.autocast("cpu", torch.bfloat16):
+            made = codec.decoder(hidden, log_mel, waves)
         loss = spectral_loss(made.float(), real, rng, filters)
+        loss = loss + FINE_SHARE * (fine - wanted).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.decoder.parameters(), 3.0)
@@ -133,10 +148,18 @@ def train_decoder(corpus: Path, out: Path, minutes: float, threads: int) -> None
             state_file.with_suffix(".part").replace(state_file)
 
 
-def _crops(data: object, rng: np.random.Generator) -> Tensor:
+def _begin_with(codec: Codec, former: dict[str, Tensor]) -> None:
+    """Fill in what a former decoder has in common with this one."""
+    own = codec.state_dict()
+    shared = {name: value for name, value in former.items() if name in own and own[name].shape == value.shape}
+    codec.load_state_dict({**own, **shared})
+
+
+def _crops(corpora: Sequence[Corpus], rng: np.random.Generator) -> Tensor:
     crops = []
-    for _ in range(BATCH):
-        audio = data.audio(int(rng.integers(len(data.labels))))  # type: ignore[attr-defined]
+    for i in range(BATCH):
+        data = corpora[i % len(corpora)]
+        audio = data.audio(int(rng.integers(len(data))))
         start = int(rng.integers(len(audio) - CROP))
         crops.append(audio[start : start + CROP] * np.float32(10 ** rng.uniform(-0.4, 0.1)))
     return torch.from_numpy(np.stack(crops))
@@ -174,14 +197,17 @@ def main() -> None:
     )
     parser.add_argument("stage", choices=["components", "decoder", "evaluate"])
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--real", type=Path, help="recordings, half of every batch")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="state of a former decoder to begin with")
     parser.add_argument("--minutes", type=float, default=25.0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if options.stage == "components":
         fit_components(options.corpus, options.out)
     elif options.stage == "decoder":
-        train_decoder(options.corpus, options.out, options.minutes, options.threads)
+        corpora = [options.corpus, *([options.real] if options.real else [])]
+        train_decoder(corpora, options.out, options.minutes, options.threads, options.start)
     else:
         evaluate(options.corpus, options.out)
 

@@ -97,6 +97,14 @@ FORMS: dict[str, tuple[SectionPlan, ...]] = {
     """),
 }
 
+# What the sections of the forms are called where a form is asked for (`angen.model.form.SECTIONS`).
+SECTION_TAGS = {
+    "intro": "intro", "opening": "intro", "verse": "verse", "head": "verse", "theme": "verse", "loop": "verse",
+    "chorus": "chorus", "hook": "chorus", "drop": "chorus", "climax": "chorus", "development": "chorus",
+    "bridge": "bridge", "build": "bridge", "rise": "bridge", "episode": "bridge", "break": "break", "solo": "solo",
+    "aftermath": "break", "drift": "inst", "outro": "outro", "coda": "outro", "ending": "outro",
+}  # fmt: skip
+
 # Fills replace the end of a section's last bar; each is as long as its rows.
 FILLS: dict[str, tuple[Groove, ...]] = {
     "rock": (

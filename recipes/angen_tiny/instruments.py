@@ -1,7 +1,8 @@
 """Instruments as plain words: their General MIDI programs (0-based) and playing range.
 
 The words are the ones captions use, so all programs of one word must sound like that word. Programs 12
-(marimba) and 114 (steel drums) belong to the held-out style alone.
+(marimba) and 114 (steel drums) belong to calypso alone and are heard nowhere else; 23 (bandoneon) and 58
+(tuba) belong to tango and polka, and are otherwise heard only, unnamed, in wild clips.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ INSTRUMENTS: dict[str, Instrument] = {
     "fiddle": Instrument((110,), 55, 93),
     "marimba": Instrument((12,), 45, 89),
     "steel drums": Instrument((114,), 52, 86),
+    "bandoneon": Instrument((23,), 48, 88),
+    "tuba": Instrument((58,), 29, 55),
 }
 
 _ALTERNATIVES = {

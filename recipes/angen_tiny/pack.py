@@ -1,6 +1,7 @@
 """Pack what was trained into the package: fp16 safetensors, configuration, style space, hashes.
 
-python -m recipes.angen_tiny.pack --codec work/codec --flow work/flow --text work/text --corpus work/val
+python -m recipes.angen_tiny.pack --codec work/codec --flow work/flow2 --text work/text --corpus work/val \
+        --real work/real_train
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,39 +26,43 @@ from recipes.angen_tiny.corpus import load_corpus
 from recipes.angen_tiny.train_flow import CROP_BLOCKS, NETWORK
 
 WEIGHTS = Path("src/angen/model/weights/angen-tiny")
+GUIDANCE = 2.5  # at which the style judge is right most often without much loss of variety
+LICENCE = "CC-BY-SA-4.0"  # what it learnt from includes works under CC BY-SA
 STYLE_SPACE = Path("src/angen/analysis/style_space.npz")
 
 
-def pack_weights(codec: Path, flow: Path, text: Path) -> None:
+def pack_weights(codec: Path, flow: Path, text: Path, out: Path = WEIGHTS) -> None:
     """Write the weights of codec, network and style encoder (their running means) in half precision."""
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     mean = torch.load(flow / "state.pt", weights_only=True)["mean"]
-    _save(torch.load(codec / "decoder.pt", weights_only=True)["codec"], "codec.safetensors")
+    _save(torch.load(codec / "decoder.pt", weights_only=True)["codec"], out / "codec.safetensors")
     _save(
         {f"transformer.{k.removeprefix('network.')}": v for k, v in mean.items() if k.startswith("network.")},
-        "model.safetensors",
+        out / "model.safetensors",
     )
     _save(
-        {k.removeprefix("style."): v for k, v in mean.items() if k.startswith("style.")}, "style.safetensors"
+        {k.removeprefix("style."): v for k, v in mean.items() if k.startswith("style.")},
+        out / "style.safetensors",
     )
-    shutil.copyfile(text / "table.safetensors", WEIGHTS / "table.safetensors")
-    shutil.copyfile(text / "tokenizer.json", WEIGHTS / "tokenizer.json")
-    shutil.copyfile(text / "words.json", WEIGHTS / "words.json")
-    write_json(WEIGHTS / "model.json", {**NETWORK, "crop_blocks": CROP_BLOCKS, "noise_scale": 1.0})
+    shutil.copyfile(text / "table.safetensors", out / "table.safetensors")
+    shutil.copyfile(text / "tokenizer.json", out / "tokenizer.json")
+    shutil.copyfile(text / "words.json", out / "words.json")
+    facts = {"crop_blocks": CROP_BLOCKS, "noise_scale": 1.0, "guidance": GUIDANCE, "licence": LICENCE}
+    write_json(out / "model.json", {**NETWORK, **facts})
 
 
-def _save(tensors: dict[str, Tensor], name: str) -> None:
-    save_file({key: value.half().contiguous() for key, value in tensors.items()}, str(WEIGHTS / name))
-    (WEIGHTS / name).chmod(0o644)
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    save_file({key: value.half().contiguous() for key, value in tensors.items()}, str(path))
+    path.chmod(0o644)
 
 
 def find_noise_scale(corpus: Path) -> float:
     """The starting noise at which pieces drawn for captions of the corpus have the level of its clips."""
     data, model = load_corpus(corpus), AngenTiny()
-    lines = [i for i, line in enumerate(data.labels) if not line.get("wild")][:32]
+    lines = [i for i, line in enumerate(data.labels) if not line.get("wild")][:24]
     real = torch.cat([model.encode(Audio(data.audio(i)[None], 24_000)) for i in lines]).square().mean().sqrt()
     levels = {}
-    for scale in (0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2):
+    for scale in (0.95, 1.0, 1.05, 1.1, 1.15):
         requests = [
             GenerationRequest(
                 data.labels[i]["captions"][0], 7.68, i, float(data.labels[i]["tempo_bpm"]), noise_scale=scale
@@ -68,10 +74,15 @@ def find_noise_scale(corpus: Path) -> float:
     return min(levels, key=lambda scale: abs(levels[scale] - 1))
 
 
-def fit_style_space(corpus: Path) -> None:
-    """Axes of style from the corpus."""
-    data = load_corpus(corpus)
-    features = [style_features(Audio(data.audio(i)[None], 24_000)) for i in range(len(data.labels))]
+def fit_style_space(corpora: Sequence[Path]) -> None:
+    """Axes of style from composed clips and recordings, as many of each as the smaller corpus has."""
+    opened = [load_corpus(corpus) for corpus in corpora]
+    most = min(len(data) for data in opened)
+    features = [
+        style_features(Audio(data.audio(int(i))[None], 24_000))
+        for data in opened
+        for i in np.linspace(0, len(data) - 1, most)
+    ]
     StyleSpace.fit(np.concatenate(features), dims=8).save(STYLE_SPACE)
 
 
@@ -82,11 +93,16 @@ def main() -> None:
     )
     for name in ("codec", "flow", "text", "corpus"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--real", type=Path, help="corpus of recordings, whose attribution goes along")
+    parser.add_argument("--real-validation", type=Path, nargs="*", default=[])
     parser.add_argument("--keep-style-space", action="store_true", help="do not fit the style space again")
     options = parser.parse_args()
     pack_weights(options.codec, options.flow, options.text)
+    if options.real:
+        works = json.loads((options.real / "attribution.json").read_text())
+        write_json(WEIGHTS / "ATTRIBUTION.json", works)
     if not options.keep_style_space:
-        fit_style_space(options.corpus)
+        fit_style_space([options.corpus, *options.real_validation])
     config = json.loads((WEIGHTS / "model.json").read_text())
     write_json(WEIGHTS / "model.json", {**config, "noise_scale": find_noise_scale(options.corpus)})
     names = sorted(path.name for path in WEIGHTS.iterdir() if path.suffix in (".safetensors", ".json"))

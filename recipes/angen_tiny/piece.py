@@ -55,7 +55,7 @@ class Labels:
     Args:
         style: One of the names in `styles.STYLES`.
         mood: One word.
-        tempo_bpm: Beats per minute, constant through the piece.
+        tempo_bpm: Beats per minute; where the tempo drifts, its mean.
         metre: `4/4`, `3/4` or `6/8`; in 6/8 the beat is the dotted quarter.
         key: Tonic and major or minor, such as `F# minor`.
         mode: The scale the melody uses, such as `dorian`.
@@ -64,6 +64,7 @@ class Labels:
         downbeats_s: The first beats of bars among them.
         sections: What the clip passes through.
         energy: `low`, `medium` or `high`.
+        ends_s: Where the piece ends within the clip, its last chord held; None if it goes on.
         wild: Whether instruments were replaced at random, so that instrument words are not to be trusted.
     """
 
@@ -78,6 +79,7 @@ class Labels:
     downbeats_s: tuple[float, ...]
     sections: tuple[Span, ...]
     energy: str
+    ends_s: float | None = None
     wild: bool = False
 
     def as_dict(self) -> dict[str, object]:

@@ -4,10 +4,14 @@
     python -m recipes.angen_tiny.train_flow words --corpus work/base --text work/text
     python -m recipes.angen_tiny.train_flow train --data work/base.pt --validation work/val.pt --text work/text \
         --out work/flow --minutes 50
+    python -m recipes.angen_tiny.train_flow train --data work/base.pt --real work/real_train.pt \
+        --validation work/val.pt --real-validation work/real_val.pt --text work/text \
+        --start work/flow/state.pt --out work/flow2 --minutes 110
 
-`train` resumes from `work/flow/state.pt`; the schedule runs on the minutes of training done. Crops of four
-blocks at random places of a clip and random rotary positions; a time for each block, logit-normal; the past is
-slightly noised; words, style, both, tempo and beats are each dropped now and then.
+`train` resumes from `OUT/state.pt`; the schedule runs on the minutes of training done; `--start` begins with the
+running means of another run. Crops of four blocks at random places of a clip and random rotary positions; a time
+for each block, logit-normal; the past is slightly noised; words, style, both, tempo, beats and form are each
+dropped now and then. With `--real`, three crops of eight are real recordings.
 """
 
 from __future__ import annotations
@@ -31,21 +35,27 @@ from angen.model.beats import BEAT_DIM, beat_features
 from angen.model.codec import LATENT_RATE_HZ, Codec
 from angen.model.dit import DiT
 from angen.model.flow import draw_times, masked_loss, mix
+from angen.model.form import FORM_DIM, form_features
 from angen.model.layout import training_forward
 from angen.model.text import StyleEncoder, Vocabulary, WordTable, words_of
 from recipes.angen_tiny.corpus import load_corpus
+from recipes.angen_tiny.forms import SECTION_TAGS
 
 NETWORK: dict[str, Any] = {
-    "dim": 256, "depth": 6, "heads": 4, "ff_mult": 3, "mel_dim": 96, "text_num_embeds": 1000,
-    "beat_dim": BEAT_DIM, "block_size": 24,
+    "dim": 256, "depth": 6, "heads": 4, "ff_mult": 3, "mel_dim": 96, "text_num_embeds": 2100,
+    "beat_dim": BEAT_DIM + FORM_DIM, "block_size": 24,
 }  # fmt: skip
 BLOCK = 24
 CROP_BLOCKS = 4
 FRAMES = BLOCK * CROP_BLOCKS
 WORD_LIMIT = 32
 BATCH = 8
+REAL_SHARE = 3  # crops of a batch that are real recordings, where there are any
+WORD_GAIN = 8.0  # the same for words, which stand beside a time embedding of 3.8 in every text token
+PROMPT_GAIN = 3.0  # what the style vector is raised by before the stage that learns to obey it
 RATE = 1.2e-3
 EMA = 0.999
+_KEPT = ("style", "tempo_bpm", "beats_s", "downbeats_s", "sections", "ends_s", "captions", "key")
 
 
 def build_network() -> DiT:
@@ -71,23 +81,28 @@ def encode(corpus: Path, codec_folder: Path, out: Path) -> None:
         if line.get("wild"):
             continue
         latents.append(codec.encode(torch.from_numpy(data.audio(i))[None])[0].half())
-        labels.append(
-            {k: line[k] for k in ("style", "tempo_bpm", "beats_s", "downbeats_s", "captions", "key")}
-        )
+        labels.append({name: line.get(name) for name in _KEPT})
         if len(labels) % 500 == 0:
             print(f"{len(labels)} clips, {time.monotonic() - start:.0f} s", flush=True)
     torch.save({"latents": torch.stack(latents), "labels": labels}, out)
 
 
-def choose_words(corpus: Path, text: Path) -> None:
-    """The words of the captions that occur in at least ten of them, most frequent first."""
+def choose_words(corpus: Path, text: Path, keep: Path | None = None) -> None:
+    """The words of the captions that occur in at least ten of them: keys first, then the most frequent.
+
+    With `keep`, a former list comes first as it is, so that what was learnt of its words stays true.
+    """
     counts: Counter[str] = Counter()
     for line in load_corpus(corpus).labels:
         for caption in line["captions"]:
             counts.update(set(words_of(caption)))
-    words = [word for word, count in counts.most_common() if count >= 10][: NETWORK["text_num_embeds"] - 2]
+    former = json.loads(keep.read_text()) if keep else []
+    fresh = [word for word, count in counts.most_common() if count >= 10 and word not in former]
+    fresh.sort(key=lambda word: not word.startswith("key:"))
+    words = [*former, *fresh][: NETWORK["text_num_embeds"] - 2]
+    text.mkdir(parents=True, exist_ok=True)
     (text / "words.json").write_text(json.dumps(words))
-    print(f"{len(words)} words")
+    print(f"{len(words)} words, {len(former) + len(fresh) - len(words)} left out")
 
 
 @dataclass
@@ -96,7 +111,8 @@ class Corpus:
 
     Args:
         latents: (clips, frames, channels), fp16.
-        beats: (clips, frames, 7).
+        beats: Beat features (clips, frames, 7).
+        form: Form features (clips, frames, 10).
         tempi: (clips,).
         ids: Word ids of each clip's captions, (clips, captions, 32), 0 for padding.
         sentences: Sentence vectors, (clips, captions, 128).
@@ -104,6 +120,7 @@ class Corpus:
 
     latents: Tensor
     beats: Tensor
+    form: Tensor
     tempi: Tensor
     ids: Tensor
     sentences: Tensor
@@ -118,6 +135,7 @@ def load(file: Path, text: Path) -> Corpus:
     beats = np.stack(
         [beat_features(x["beats_s"], x["downbeats_s"], latents.shape[1], LATENT_RATE_HZ) for x in labels]
     )
+    form = np.stack([_form_of(x, latents.shape[1]) for x in labels])
     ids = torch.zeros(len(labels), len(labels[0]["captions"]), WORD_LIMIT, dtype=torch.long)
     sentences = torch.zeros(*ids.shape[:2], 128)
     for i, line in enumerate(labels):
@@ -128,10 +146,23 @@ def load(file: Path, text: Path) -> Corpus:
     return Corpus(
         latents,
         torch.from_numpy(beats),
+        torch.from_numpy(form),
         torch.tensor([float(x["tempo_bpm"]) for x in labels]),
         ids,
         sentences,
     )
+
+
+def _form_of(labels: dict[str, Any], frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Form features of a clip; zeros for a recording, whose form nobody wrote down."""
+    spans = [(SECTION_TAGS[span["name"]], float(span["start_s"])) for span in labels["sections"] or []]
+    return form_features(spans, frames, LATENT_RATE_HZ, ends_s=labels["ends_s"])
+
+
+def joined(first: Corpus, second: Corpus) -> Corpus:
+    """Two corpora as one, the first's clips first."""
+    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
+    return Corpus(*(torch.cat(pair) for pair in pairs))
 
 
 def batch_loss(
@@ -141,34 +172,48 @@ def batch_loss(
     generator: torch.Generator,
     *,
     evaluating: int | None = None,
+    composed: int | None = None,
+    blocks: int = CROP_BLOCKS,
 ) -> Tensor:
-    """Flow loss of a random batch; when evaluating, of fixed crops without dropout, starting at clip number."""
+    """Flow loss of a random batch; when evaluating, of fixed crops without dropout, starting at clip number.
+
+    With `composed`, clips from that number on are real recordings and make up their share of a batch. Crops of fewer
+    `blocks` are as many more; those of one block have no past, and nothing but the prompt says what they are.
+    """
+    count, frames = BATCH * CROP_BLOCKS // blocks, blocks * BLOCK
 
     def chance(share: float) -> Tensor:
-        return torch.rand(BATCH, generator=generator) < share
+        return torch.rand(count, generator=generator) < share
 
     training = evaluating is None
-    clips = torch.randint(len(data.latents), (BATCH,), generator=generator)
+    clips = torch.randint(composed or len(data.latents), (count,), generator=generator)
+    if composed:
+        real = torch.randint(
+            composed, len(data.latents), (REAL_SHARE * CROP_BLOCKS // blocks,), generator=generator
+        )
+        clips = torch.cat([clips[len(real) :], real])
     if evaluating is not None:
-        clips = torch.arange(evaluating, evaluating + BATCH) % len(data.latents)
-    starts = torch.randint(data.latents.shape[1] - FRAMES + 1, (BATCH,), generator=generator)
-    captions = torch.randint(data.ids.shape[1], (BATCH,), generator=generator)
-    rows = starts[:, None] + torch.arange(FRAMES)
+        clips = torch.arange(evaluating, evaluating + count) % len(data.latents)
+    starts = torch.randint(data.latents.shape[1] - frames + 1, (count,), generator=generator)
+    captions = torch.randint(data.ids.shape[1], (count,), generator=generator)
+    rows = starts[:, None] + torch.arange(frames)
     clean = data.latents[clips[:, None], rows].float()
-    beats = data.beats[clips[:, None], rows]
+    beats, form = data.beats[clips[:, None], rows], data.form[clips[:, None], rows]
     ids, sentences, tempi = data.ids[clips, captions], data.sentences[clips, captions], data.tempi[clips]
     valid = ids > 0
     context = clean
-    drop_words = drop_style = torch.zeros(BATCH, dtype=torch.bool)
+    drop_words = drop_style = torch.zeros(count, dtype=torch.bool)
     if training:
-        beats = beats * (~chance(0.2))[:, None, None]
+        is_real = clips >= (composed or len(data.latents))
+        beats = beats * (~(chance(0.2) | (is_real & chance(0.4))))[:, None, None]
+        form = form * (~chance(0.3))[:, None, None]
         tempi = tempi * ~chance(0.3)
         sentences = sentences + 0.15 * torch.randn(sentences.shape, generator=generator) / 128**0.5
         both = chance(0.1)
         drop_words, drop_style = both | chance(0.1), both | chance(0.1)
-        level = 0.1 * torch.rand(BATCH, 1, 1, generator=generator)
+        level = 0.1 * torch.rand(count, 1, 1, generator=generator)
         context = clean + level * torch.randn(clean.shape, generator=generator)
-    times = draw_times(BATCH, CROP_BLOCKS, generator, distribution="logit-normal").repeat_interleave(BLOCK, 1)
+    times = draw_times(count, blocks, generator, distribution="logit-normal").repeat_interleave(BLOCK, 1)
     noise = torch.randn(clean.shape, generator=generator)
     noisy, velocity = mix(clean, noise, times)
     with torch.autocast("cpu", torch.bfloat16):
@@ -181,12 +226,12 @@ def batch_loss(
             noisy=noisy,
             times=times,
             style=vectors,
-            frame_valid=torch.ones(BATCH, FRAMES, dtype=torch.bool),
+            frame_valid=torch.ones(count, frames, dtype=torch.bool),
             block_frames=BLOCK,
-            beats=beats,
-            first_frame=BLOCK * torch.randint(64, (BATCH,), generator=generator),
+            beats=torch.cat([beats, form], dim=-1),
+            first_frame=BLOCK * torch.randint(64, (count,), generator=generator),
         )
-    return masked_loss(predicted, velocity, torch.ones(BATCH, FRAMES, dtype=torch.bool)).mean()
+    return masked_loss(predicted, velocity, torch.ones(count, frames, dtype=torch.bool)).mean()
 
 
 @torch.no_grad()
@@ -202,16 +247,27 @@ def validate(network: DiT, style: StyleEncoder, data: Corpus, batches: int = 12)
 def train(options: argparse.Namespace) -> None:
     """Train until the minutes are used."""
     torch.set_num_threads(options.threads)
-    data, held = load(options.data, options.text), load(options.validation, options.text)
+    data, held = load(options.data, options.text), [load(options.validation, options.text)]
+    composed = None
+    if options.real:
+        composed = len(data.latents)
+        data = joined(data, load(options.real, options.text))
+        held.append(load(options.real_validation, options.text))
     torch.manual_seed(0)
     network, style = build_network(), StyleEncoder()
     parts = torch.nn.ModuleDict({"network": network, "style": style})
+    if options.start:
+        _begin_with(parts, torch.load(options.start, weights_only=True)["mean"])
+        if options.prompts:
+            network.text_embed.text_embed.weight.data.mul_(WORD_GAIN)
+            style.layers[-1].weight.data.mul_(PROMPT_GAIN)
+            style.layers[-1].bias.data.mul_(PROMPT_GAIN)
     mean = copy.deepcopy(parts).requires_grad_(False)
     matrices = [p for p in parts.parameters() if p.ndim > 1]
     others = [p for p in parts.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
-        lr=RATE, betas=(0.9, 0.98),
+        lr=RATE, betas=(0.9, 0.98), fused=True,
     )  # fmt: skip
     options.out.mkdir(parents=True, exist_ok=True)
     state_file, used_s, step = options.out / "state.pt", 0.0, 0
@@ -228,7 +284,8 @@ def train(options: argparse.Namespace) -> None:
         rate = min(1.0, (step + 1) / 100) * (RATE * (0.5 + 0.5 * math.cos(math.pi * used_s / limit_s)) + 1e-6)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss = batch_loss(network, style, data, generator)
+        blocks = 1 if options.prompts and step % 3 else CROP_BLOCKS
+        loss = batch_loss(network, style, data, generator, composed=composed, blocks=blocks)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
@@ -248,9 +305,19 @@ def train(options: argparse.Namespace) -> None:
                  "used_s": used_s, "step": step}, state_file.with_suffix(".part"),
             )  # fmt: skip
             state_file.with_suffix(".part").replace(state_file)
-            held_loss = validate(mean["network"], mean["style"], held)  # type: ignore[arg-type]
-            print(f"  held-out loss of the mean weights {held_loss:.4f}", flush=True)
+            losses = [validate(mean["network"], mean["style"], corpus) for corpus in held]  # type: ignore[arg-type]
+            shown = ", ".join(f"{loss:.4f}" for loss in losses)
+            print(f"  held-out loss of the mean weights {shown}", flush=True)
             saved = mark = time.monotonic()
+
+
+def _begin_with(parts: torch.nn.Module, former: dict[str, Tensor]) -> None:
+    """Fill in weights of a former run; frame features and words it did not have keep their first values."""
+    filled = parts.state_dict()
+    for name, values in former.items():
+        grown = tuple(slice(size) for size in values.shape)
+        filled[name][grown] = values
+    parts.load_state_dict(filled)
 
 
 def main() -> None:
@@ -259,15 +326,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("stage", choices=["encode", "words", "train"])
-    for name in ("corpus", "codec", "text", "data", "validation", "out"):
+    for name in (
+        "corpus", "codec", "text", "data", "validation", "real", "real-validation", "start", "keep", "out",
+    ):  # fmt: skip
         parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument(
+        "--prompts",
+        action="store_true",
+        help="two steps of three on crops of one block: learn to obey prompts",
+    )
     parser.add_argument("--minutes", type=float, default=50.0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if options.stage == "encode":
         encode(options.corpus, options.codec, options.out)
     elif options.stage == "words":
-        choose_words(options.corpus, options.text)
+        choose_words(options.corpus, options.text, options.keep)
     else:
         train(options)
 

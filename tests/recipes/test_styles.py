@@ -8,10 +8,11 @@ from recipes.angen_tiny.piece import METRES
 from recipes.angen_tiny.styles import BASE_STYLES, HELD_OUT, STYLES
 
 
-def test_there_are_eighteen_base_styles_and_calypso_is_held_out() -> None:
+def test_there_are_eighteen_base_styles_and_three_are_held_out() -> None:
     assert len(BASE_STYLES) == 18
-    assert {"calypso"} == HELD_OUT
-    assert not HELD_OUT & set(BASE_STYLES)
+    assert HELD_OUT == ("calypso", "tango", "polka")
+    assert not set(HELD_OUT) & set(BASE_STYLES)
+    assert set(STYLES) == {*BASE_STYLES, *HELD_OUT}
 
 
 @pytest.mark.parametrize("name", STYLES)

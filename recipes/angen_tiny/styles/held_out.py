@@ -1,4 +1,4 @@
-"""The style the base model never hears, kept for showing what an adapter learns: calypso."""
+"""A style the base model never hears, kept for showing what an adapter learns: calypso."""
 
 from __future__ import annotations
 
