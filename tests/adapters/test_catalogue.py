@@ -44,8 +44,19 @@ def add(tmp_path):
 
 
 def test_what_is_written_is_read(add):
-    folder = add(licence="CC0", tempo_bpm=112.5, noise_scale=0.9)
-    assert read_info(folder) == info(licence="CC0", tempo_bpm=112.5, noise_scale=0.9)
+    folder = add(licence="CC0", tempo_bpm=112.5, noise_scale=0.9, guidance=2.5)
+    assert read_info(folder) == info(licence="CC0", tempo_bpm=112.5, noise_scale=0.9, guidance=2.5)
+
+
+def test_an_older_adapter_leaves_guidance_to_the_model(add):
+    folder = add(guidance=2.5)
+    stored = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+    assert stored.pop("guidance") == 2.5
+    (folder / "metadata.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert read_info(folder).guidance is None
+    (folder / "metadata.json").write_text(json.dumps(stored | {"guidance": -1.0}), encoding="utf-8")
+    with pytest.raises(AdapterError, match="guidance"):
+        read_info(folder)
 
 
 def test_the_metadata_is_readable_json(add):

@@ -83,8 +83,12 @@ class TestRequest:
         GenerationRequest("a", 1.0, 0, 30.0, 1, 0.0, 0.1)
         GenerationRequest("a", LONGEST_S, 2**63 - 1, 300.0, 200, 20.0, 3.0)
 
+    def test_a_form_that_is_none_is_refused(self) -> None:
+        with pytest.raises(GenerationError, match="'refrain 8' is no section"):
+            GenerationRequest("calypso", form="verse 8, refrain 8")
+
     def test_everything_in_it_is_kept(self) -> None:
-        request = GenerationRequest("calypso", 12.5, 7, 99.0, 8, 2.0, 1.1)
+        request = GenerationRequest("calypso", 12.5, 7, 99.0, 8, 2.0, 1.1, "verse 8, outro 4", True)
         assert GenerationRequest(**request.as_dict()) == request
 
 
@@ -185,11 +189,11 @@ class TestTempo:
             tempi.append(tempo_bpm)
             return conditions(prompt, tempo_bpm=tempo_bpm)
 
-        def watch_grid(beats_s: Any, downbeats_s: Any, frames: int) -> Any:
+        def watch_grid(beats_s: Any, downbeats_s: Any, frames: int, **form: Any) -> Any:
             step = float(np.diff(beats_s)[0]) if len(beats_s) else 0.0
             bar = float(np.diff(downbeats_s)[0]) if len(downbeats_s) > 1 else 0.0
             grids.append((step, bar, frames))
-            return beats(beats_s, downbeats_s, frames)
+            return beats(beats_s, downbeats_s, frames, **form)
 
         monkeypatch.setattr(model, "conditions", watch_words)
         monkeypatch.setattr(model, "beats", watch_grid)
@@ -199,6 +203,45 @@ class TestTempo:
         assert grids[0] == (pytest.approx(0.5), pytest.approx(2.0), 72)  # 62.5 frames in whole blocks of 24
         assert grids[1] == (pytest.approx(1.0), pytest.approx(4.0), 120)
         assert grids[2] == (0.0, 0.0, 48)
+
+
+class TestForm:
+    @pytest.mark.parametrize("how", [{"form": "verse 1, chorus 1"}, {"ending": True}], ids=str)
+    def test_it_is_heard(self, model: AngenTiny, how: dict[str, Any]) -> None:
+        assert not _same(_one(model, _request()), _one(model, _request(**how)))
+
+    def test_it_reaches_the_model_in_seconds_a_row_a_request(
+        self, model: AngenTiny, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        forms: list[Any] = []
+        drawn: list[torch.Tensor] = []
+        beats, sample = model.beats, model.sample
+
+        def watch_form(*grid: Any, sections: Any, ends_s: Any) -> Any:
+            forms.append((sections, ends_s))
+            return beats(*grid, sections=sections, ends_s=ends_s)
+
+        def watch_rows(*asked: Any, beats: torch.Tensor, **how: Any) -> Any:
+            drawn.append(beats)
+            return sample(*asked, beats=beats, **how)
+
+        monkeypatch.setattr(model, "beats", watch_form)
+        monkeypatch.setattr(model, "sample", watch_rows)
+        requests = [
+            _request("calypso, 240 bpm", 4.0, form="verse 1, chorus 1"),
+            _request("calypso, 240 bpm", 4.0, ending=True),
+            _request("calypso", 4.0),
+        ]
+        sample_latents(model, requests)
+        assert forms == [
+            ([("verse", 0.0), ("chorus", 2.0)], None),
+            ([("outro", 0.0)], 2.5),
+            ([], None),
+        ]
+        (rows,) = drawn
+        assert rows.shape == (3, 72, 17)
+        assert not bool(rows[2].any())
+        assert bool(rows[:2, :, 7:].any(2).any(1).all())
 
 
 class TestSettings:
@@ -211,6 +254,12 @@ class TestSettings:
     def test_the_noise_level_is_the_models_own_unless_it_is_set(self, model: AngenTiny) -> None:
         own = model.facts.noise_scale
         assert _same(_one(model, _request()), _one(model, _request(noise_scale=own)))
+
+    def test_so_is_the_guidance(self, model: AngenTiny) -> None:
+        own = model.facts.guidance
+        assert own > 0
+        assert _same(_one(model, _request()), _one(model, _request(guidance=own)))
+        assert not _same(_one(model, _request()), _one(model, _request(guidance=0.0)))
 
     def test_requests_that_differ_where_they_must_agree_are_refused(self, model: AngenTiny) -> None:
         for other in ({"seconds": 3.0}, {"guidance": 2.0}, {"noise_scale": 0.9}):

@@ -15,7 +15,7 @@ from angen.model.codec import (
     SYNTHESIS_FFT,
     Codec,
     PatchEncoder,
-    SpectralDecoder,
+    _overlap_add,
     mel_edges_hz,
     mel_filters,
 )
@@ -140,16 +140,15 @@ def test_latents_of_another_shape_are_refused(codec, shape):
         codec.decode(torch.zeros(shape))
 
 
-def test_overlapping_windows_add_up_to_the_sound_they_were_cut_from():
+@pytest.mark.parametrize("size", [SYNTHESIS_FFT, FFT])
+def test_overlapping_windows_add_up_to_the_sound_they_were_cut_from(size):
     frames = 20
-    sound = noise(1, frames * HOP)
-    edge = (SYNTHESIS_FFT - HOP) // 2  # each window lies around the middle of its hop
-    padded = torch.nn.functional.pad(sound, (edge, edge))
-    windows = padded.unfold(1, SYNTHESIS_FFT, HOP) * torch.hann_window(SYNTHESIS_FFT) ** 2
-    assert windows.shape == (1, frames, SYNTHESIS_FFT)
-    again = SpectralDecoder._overlap_add(windows)
+    sound, window = noise(1, frames * HOP), torch.hann_window(size)
+    padded = torch.nn.functional.pad(sound, (size // 2, size // 2))
+    windows = padded.unfold(1, size, HOP)[:, :frames] * window  # frame t lies around sample t * HOP
+    again = _overlap_add(windows, window)
     assert again.shape == sound.shape
-    inside = slice(2 * HOP, -2 * HOP)
+    inside = slice(2 * HOP, -5 * HOP)
     torch.testing.assert_close(again[:, inside], sound[:, inside], rtol=0, atol=1e-5)
 
 
@@ -177,7 +176,7 @@ def test_items_of_a_batch_do_not_meet(codec):
     together = codec.decode(latents)
     for item in range(3):
         torch.testing.assert_close(
-            codec.decode(latents[item : item + 1])[0], together[item], rtol=0, atol=1e-5
+            codec.decode(latents[item : item + 1])[0], together[item], rtol=0, atol=5e-5
         )
 
 

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from angen.analysis.key import PITCH_CLASSES
 from angen.model.text import (
     MAX_WORDS,
     START_ID,
@@ -57,17 +58,67 @@ def test_words_are_lower_case_and_keep_their_hyphens(prompt, words):
 
 
 @pytest.mark.parametrize(
-    ("prompt", "words"),
+    ("prompt", "key"),
     [
-        ("calypso in Bb minor", ["key", "a", "minor"]),
-        ("C# minor", ["key", "c", "minor"]),
-        ("A-flat major", ["key", "g", "major"]),
-        ("f sharp minor", ["key", "f", "minor"]),
-        ("E# major", ["key", "f", "major"]),
+        ("calypso in Bb minor", "a#-minor"),
+        ("C# minor", "c#-minor"),
+        ("C♯ minor, 90 bpm", "c#-minor"),
+        ("A-flat major", "g#-major"),
+        ("f sharp minor", "f#-minor"),
+        ("F#-minor", "f#-minor"),
+        ("E# major", "f-major"),
+        ("Cb major", "b-major"),
+        ("in A minor", "a-minor"),
+        ("in F minor key", "f-minor"),
+        ("in F#m", "f#-minor"),
+        ("In Em, slow", "e-minor"),
+        ("in F#", "f#-major"),
+        ("in B♭, 90 bpm", "a#-major"),
+        ("key of C", "c-major"),
+        ("in Ab", "g#-major"),
     ],
 )
-def test_a_key_is_three_words_spelt_with_sharps(prompt, words):
-    assert words_of(prompt)[-3:] == words
+def test_a_key_is_one_word_spelt_with_sharps(prompt, key):
+    assert [word for word in words_of(prompt) if ":" in word] == [f"key:{key}"]
+
+
+@pytest.mark.parametrize("mode", ["major", "minor"])
+@pytest.mark.parametrize("tonic", PITCH_CLASSES)
+def test_every_key_of_an_analysis_is_a_word_of_its_own_however_it_is_said(tonic, mode):
+    word = f"key:{tonic.lower()}-{mode}"
+    short = tonic + ("m" if mode == "minor" else "")
+    for said in (
+        f"{tonic} {mode}",
+        f"in {tonic} {mode}",
+        f"key of {tonic} {mode}",
+        f"in {short}",
+        f"in {short}.",
+    ):
+        assert words_of(f"calypso, {said}")[-1] == word, said
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "in a minor key",
+        "a major mood and a minor feel",
+        "a minor scale",
+        "in Dm7",
+        "play it in A-list clubs",
+        "a sad song",
+        "in d",
+        "C",
+        "in H minor",
+        "club minor",
+    ],
+)
+def test_what_names_no_key_is_none(prompt):
+    assert not [word for word in words_of(prompt) if ":" in word]
+
+
+def test_no_user_writes_the_word_of_a_key_by_other_characters():
+    assert words_of("key: c major") == ["key", "key:c-major"]
+    assert words_of("a:b key:z-minor") == ["a", "b", "key", "z-minor"]
 
 
 @given(st.text(max_size=80))

@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ from angen.audio import Audio
 from angen.errors import GenerationError, ModelError
 from angen.model import AngenTiny, ConditionBatch, Conditions, FlowBatch, SamplerSettings, load_model
 from angen.model import tiny as tiny_room
+from angen.model.beats import beat_features
+from angen.model.form import form_features
 from angen.model.precision import keep_freed_memory
 from angen.model.tiny import WEIGHTS
 
@@ -83,6 +86,40 @@ def test_the_packaged_model_has_the_layers_adapters_ask_for(packaged):
     names = {name.rsplit(".", 1)[-1] for name, _ in packaged.network.named_modules()}
     assert set(packaged.facts.lora_targets) <= names
     assert packaged.facts.latent_channels == packaged.network.transformer.mel_dim == packaged.codec.channels
+
+
+def test_guidance_is_that_of_its_configuration_and_the_level_that_of_its_music(small_model_folder, tmp_path):
+    folder = shutil.copytree(small_model_folder, tmp_path / "model", symlinks=True)
+    config = json.loads((folder / "model.json").read_text())
+    assert AngenTiny(folder).facts.guidance == 1.5
+    (folder / "model.json").write_text(json.dumps(config | {"guidance": 2.25}))
+    facts = AngenTiny(folder).facts
+    assert (facts.guidance, facts.level) == (2.25, 0.12)
+    assert len(set(facts.own_styles)) == len(facts.own_styles) > 0
+
+
+# What is told of each frame
+
+
+def test_beats_and_form_lie_side_by_side(small_model):
+    sections = [("verse", 0.0), ("chorus", 1.0)]
+    told = small_model.beats([0, 0.5, 1.0], [0, 1.0], 30, start_s=0.2, sections=sections, ends_s=2.0)
+    assert (told.shape, told.dtype) == ((30, 17), torch.float32)
+    grid = beat_features([0, 0.5, 1.0], [0, 1.0], 30, 12.5, start_s=0.2)
+    form = form_features(sections, 30, 12.5, ends_s=2.0, start_s=0.2)
+    np.testing.assert_array_equal(told.numpy(), np.concatenate([grid, form], axis=1))
+    assert not small_model.beats([0, 0.5, 1.0], [0, 1.0], 30)[:, 7:].any()
+    assert not small_model.beats([], [], 30).any()
+
+
+@pytest.mark.parametrize("how", [{"sections": [("chorus", 0.0)]}, {"ends_s": 0.3}], ids=str)
+def test_the_form_is_heard(small_model, how):
+    asked, grid = [small_model.conditions("calypso")], ([0, 0.5], [0, 2.0], 8)
+    plain, told = (
+        small_model.sample(asked, 0.64, FAST, [1], beats=small_model.beats(*grid, **form)[None])[0]
+        for form in ({}, how)
+    )
+    assert float((plain - told).abs().max()) > 1e-3
 
 
 # Sound

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from angen.audio import Audio
 from angen.model import AngenTiny, Conditions, ModelFacts
 from angen.model.beats import beat_features
+from angen.model.form import form_features
 from angen.model.music_model import LORA_TARGETS
 from angen.model.network import FlowNetwork
 from angen.training import ClipVersion, TrainConfig, TrainingClip, TrainResult, train
@@ -44,7 +46,7 @@ class ToyModel:
         config = {"dim": 32, "depth": 2, "heads": 2, "ff_mult": 2, "mel_dim": CHANNELS, "text_num_embeds": 50}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            self.network = FlowNetwork({**config, "beat_dim": 7, "block_size": BLOCK})
+            self.network = FlowNetwork({**config, "beat_dim": 17, "block_size": BLOCK})
             for weight in self.network.parameters():
                 if weight.dim() > 1:  # fresh ones are 0 in places, and nothing could be learnt behind those
                     weight.data = torch.randn(weight.shape) / weight.shape[1] ** 0.5
@@ -58,9 +60,20 @@ class ToyModel:
         style = torch.randn(512, generator=torch.Generator().manual_seed(sum(map(ord, prompt))))
         return Conditions(prompt, tempo_bpm, torch.tensor(ids), 0.1 * style)
 
-    def beats(self, beats_s: Any, downbeats_s: Any, frames: int, *, start_s: float = 0.0) -> Tensor:
+    def beats(
+        self,
+        beats_s: ArrayLike,
+        downbeats_s: ArrayLike,
+        frames: int,
+        *,
+        start_s: float = 0.0,
+        sections: Sequence[tuple[str, float]] = (),
+        ends_s: float | None = None,
+    ) -> Tensor:
         """The features of angen-tiny."""
-        return torch.from_numpy(beat_features(beats_s, downbeats_s, frames, RATE_HZ, start_s=start_s))
+        beat = beat_features(beats_s, downbeats_s, frames, RATE_HZ, start_s=start_s)
+        form = form_features(sections, frames, RATE_HZ, ends_s=ends_s, start_s=start_s)
+        return torch.from_numpy(np.concatenate([beat, form], axis=1))
 
     def encode(self, audio: Audio) -> Tensor:
         raise NotImplementedError
@@ -119,14 +132,14 @@ BASIC: dict[str, Any] = {
 def run(model: ToyModel) -> Callable[..., TrainResult]:
     """Train on clips of 20, 8, 5, 13 and 16 frames (8 crops, 2 steps of 4 an epoch), 2 clips held out.
 
-    `run(folder, resume=..., on_progress=..., should_stop=..., clips=..., held_out=..., **config)`
+    `run(folder, resume=..., on_progress=..., should_stop=..., clips=..., held_out=..., replay=..., **config)`
     """
 
     processes = count()
 
     def start(folder: Path, **how: Any) -> TrainResult:
         torch.manual_seed(next(processes))  # no run finds the randomness of another process
-        loop = {key: how.pop(key) for key in ("resume", "on_progress", "should_stop") if key in how}
+        loop = {key: how.pop(key) for key in ("resume", "on_progress", "should_stop", "replay") if key in how}
         clips, held_out = how.pop("clips", None), how.pop("held_out", None)
         config = TrainConfig(**{**BASIC, **how})
         if clips is None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,16 @@ def _ramp(model: Any, name: str, frames: int, offset: float) -> TrainingClip:
     return TrainingClip(name, name, ClipVersion(latents, version.beats, version.conditions))
 
 
-def _draw(model: Any, clips: list[TrainingClip], steps: int, **how: Any) -> list[FlowBatch]:
+def _draw(
+    model: Any, clips: list[TrainingClip], steps: int, replay: Sequence[TrainingClip] = (), **how: Any
+) -> list[FlowBatch]:
     config = TrainConfig(**{"batch_size": 4, "accumulation": 2, **how})
     return [
         batch
         for step in range(steps)
-        for batch in crop_batches(clips, [i % len(clips) for i in range(8)], model.facts, config, step)
+        for batch in crop_batches(
+            clips, [i % len(clips) for i in range(8)], model.facts, config, step, replay
+        )
     ]
 
 
@@ -213,6 +218,66 @@ class TestCrops:
         version = model.version(10, 0, "a")
         clip = TrainingClip("a", "a", ClipVersion(version.latents, None, version.conditions))
         assert _draw(model, [clip], 1)[0].beats is None
+
+
+class TestReplay:
+    """The base's own music is told by its latents, which lie above 1000 here, and has no beat grid."""
+
+    def _own(self, model: Any, count: int = 3) -> list[TrainingClip]:
+        clips = [_ramp(model, f"own{number}", 30, 1000.0 * (number + 1)) for number in range(count)]
+        return [
+            TrainingClip(
+                clip.clip_id, clip.song, ClipVersion(clip.original.latents, None, clip.original.conditions)
+            )
+            for clip in clips
+        ]
+
+    @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+    def test_it_takes_its_share_of_the_crops_and_each_piece_has_its_turn(
+        self, model: Any, share: float
+    ) -> None:
+        batches = _draw(model, [_ramp(model, "a", 30, 0.0)], 250, self._own(model), replay_share=share)
+        pieces = Counter(int(row[0, 0]) // 1000 for batch in batches for row in batch.clean)
+        crops = sum(pieces.values())
+        assert crops == 2000
+        assert (crops - pieces[0]) / crops == pytest.approx(share, abs=0.03)
+        for number in (1, 2, 3):
+            assert pieces[number] / crops == pytest.approx(share / 3, abs=0.04)
+
+    def test_without_pieces_or_without_a_share_nothing_is_drawn_otherwise(self, model: Any) -> None:
+        clips = [model.clip("a", 40, (2,))]
+        plain = _draw(model, clips, 3)
+        for other in (_draw(model, clips, 3, self._own(model)), _draw(model, clips, 3, replay_share=0.5)):
+            for name in ("clean", "noise", "times", "context", "first_frame", "beats"):
+                pairs = zip(plain, other, strict=True)
+                assert all(torch.equal(getattr(one, name), getattr(two, name)) for one, two in pairs)
+
+    def test_a_clip_keeps_its_beats_whoever_comes_before_it(self, model: Any) -> None:
+        clip = _ramp(model, "a", 40, 0.0)
+        firsts = set()
+        for batch in _draw(model, [clip], 40, self._own(model), replay_share=0.3, beat_dropout=0.0):
+            assert batch.beats is not None
+            firsts.add(bool(batch.clean[0, 0, 0] >= 1000))
+            for row, beats in zip(batch.clean[..., 0], batch.beats, strict=True):
+                if row[0] >= 1000:
+                    assert not bool(beats.any())
+                else:
+                    assert torch.equal(beats, clip.original.beats[row.long()])  # type: ignore[index]
+        assert firsts == {True, False}
+
+    def test_words_go_with_their_piece(self, model: Any) -> None:
+        clip, own = _ramp(model, "a", 30, 0.0), self._own(model, 1)
+        for batch in _draw(model, [clip], 20, own, replay_share=0.5, condition_dropout=0.0):
+            for row, style in zip(batch.clean, batch.conditions.style, strict=True):
+                version = own[0].original if row[0, 0] >= 1000 else clip.original
+                assert torch.equal(style, version.conditions[0].style)
+
+    def test_parting_a_step_into_batches_changes_no_crop(self, model: Any) -> None:
+        clips, own = [model.clip("a", 40)], self._own(model)
+        whole = _draw(model, clips, 1, own, replay_share=0.5, batch_size=8)[0]
+        parts = _draw(model, clips, 1, own, replay_share=0.5, batch_size=2)
+        for name in ("clean", "valid", "noise", "times", "beats"):
+            assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
 
 
 class TestValidationWindows:

@@ -30,6 +30,8 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "time_distribution": ["normal", ""],
     "speed_shifts": [(0,), (1, 13), (-13,)],
     "speed_share": [-0.1, 1.1],
+    "replay_share": [-0.1, 1.1, math.nan],
+    "patience": [-1],
     "log_every": [0],
     "checkpoint_every": [0],
     "validate_every": [0],
@@ -56,7 +58,7 @@ def test_no_setting_goes_unchecked() -> None:
         {"learning_rate": None, "crop_blocks": None, "speed_shifts": ()},
         {"condition_dropout": 1.0, "beat_dropout": 0.0, "speed_share": 1.0, "final_rate_share": 1.0},
         {"rank": 512, "seed": 2**31 - 1, "warmup_steps": 0, "dropout": 0.0, "context_noise": 0.0},
-        {"speed_shifts": (-12, 12), "learning_rate": 0.1},
+        {"speed_shifts": (-12, 12), "learning_rate": 0.1, "replay_share": 1.0, "patience": 0},
     ],
     ids=str,
 )

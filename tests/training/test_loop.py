@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -166,11 +166,101 @@ class TestResume:
             with pytest.raises(TrainingError, match="other settings or clips"):
                 run(tmp_path, resume=True, clips=[clips[0], dataclasses.replace(clips[1], original=edited)])
 
+    def test_other_replayed_music_is_refused(self, run: Run, model: Any, tmp_path: Path) -> None:
+        own = [model.clip("own", 16)]
+        run(tmp_path, replay=own, replay_share=0.5, should_stop=_stop_after(1))
+        for other in ([], [model.clip("others", 16)], [*own, model.clip("others", 16)]):
+            with pytest.raises(TrainingError, match="other settings or clips"):
+                run(tmp_path, replay=other, replay_share=0.5, resume=True)
+        assert run(tmp_path, replay=own, replay_share=0.5, resume=True).finished
+
+    def test_a_run_with_replay_goes_on_as_if_it_had_never_stopped(
+        self, run: Run, whole: TrainResult, model: Any, tmp_path: Path
+    ) -> None:
+        how: dict[str, Any] = {
+            "replay": [model.clip("own", 16), model.clip("others", 20)],
+            "replay_share": 0.4,
+        }
+        uninterrupted = run(tmp_path / "one", **how)
+        assert uninterrupted.train_losses != whole.train_losses
+        run(tmp_path / "two", should_stop=_stop_after(3), **how)
+        resumed = run(tmp_path / "two", resume=True, **how)
+        _assert_equal(resumed, tmp_path / "two", uninterrupted, tmp_path / "one")
+
     def test_the_log_says_where_it_was_resumed(self, run: Run, tmp_path: Path) -> None:
         run(tmp_path, should_stop=_stop_after(3))
         run(tmp_path, resume=True)
         assert [line["step"] for line in _log(tmp_path, "stopped")] == [3]
         assert [line["step"] for line in _log(tmp_path, "resumed")] == [3]
+
+
+class TestPatience:
+    """Two steps an epoch, a scripted score after each: 0.6 at step 4 is the best, and nothing comes after it."""
+
+    SCORES: ClassVar = {0: 1.0, 2: 0.8, 4: 0.6, 6: 0.9, 8: 0.7, 10: 0.65, 12: 0.1}
+    HOW: ClassVar[dict[str, Any]] = {"epochs": 6, "checkpoint_every": 100}
+
+    @pytest.fixture(autouse=True)
+    def _scripted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Scores by how many steps were done, which a resumed run and an unbroken one agree on."""
+        notes = loop._Run._validate
+
+        def validate_at(run: Any) -> None:
+            def scripted(*_: Any, **__: Any) -> Validation:
+                loss = self.SCORES[run.result.steps]
+                return Validation(loss, (loss,) * 5)
+
+            monkeypatch.setattr(loop, "validate", scripted)
+            notes(run)
+
+        monkeypatch.setattr(loop._Run, "_validate", validate_at)
+
+    @pytest.mark.parametrize(
+        ("patience", "steps", "best"), [(0, 12, 12), (1, 6, 4), (2, 8, 4), (3, 10, 4), (4, 12, 12)]
+    )
+    def test_a_run_ends_after_as_many_validations_without_a_new_best(
+        self, run: Run, tmp_path: Path, patience: int, steps: int, best: int
+    ) -> None:
+        result = run(tmp_path, patience=patience, **self.HOW)
+        assert (result.steps, result.best_step, result.finished) == (steps, best, True)
+        assert [step for step, _ in result.validations] == list(range(0, steps + 1, 2))
+        assert (tmp_path / "final").is_dir()
+        settled = [(line["step"], line["best_step"]) for line in _log(tmp_path, "settled")]
+        assert settled == ([(steps, best)] if steps < 12 else [])
+
+    def test_a_settled_run_is_the_beginning_of_a_longer_one(self, run: Run, tmp_path: Path) -> None:
+        settled = run(tmp_path / "settled", patience=2, **self.HOW)
+        whole = run(tmp_path / "whole", **{**self.HOW, "checkpoint_every": 8, "keep_checkpoints": 10})
+        assert settled.train_losses == whole.train_losses[:8]
+        at_8 = _weights(tmp_path / "whole" / "checkpoints" / "step_000008")
+        assert _same(_weights(tmp_path / "settled" / "final"), at_8)
+
+    @pytest.mark.parametrize("step", [3, 4, 6, 7, 8])
+    def test_stopped_anywhere_it_goes_on_to_the_same_end(self, run: Run, tmp_path: Path, step: int) -> None:
+        whole = run(tmp_path / "whole", patience=2, **self.HOW)
+        folder = tmp_path / "stopped"
+        stopped = run(folder, patience=2, should_stop=_stop_after(step), **self.HOW)
+        assert stopped.finished == (step == 8)  # asked to stop at its last step, it has finished
+        resumed = run(folder, patience=2, resume=True, **self.HOW)
+        _assert_equal(resumed, folder, whole, tmp_path / "whole")
+        assert resumed.steps == 8
+
+    @pytest.mark.parametrize("step", [5, 8])
+    def test_killed_anywhere_it_goes_on_to_the_same_end(self, run: Run, tmp_path: Path, step: int) -> None:
+        whole = run(tmp_path / "whole", patience=2, **self.HOW)
+        folder = tmp_path / "killed"
+        with pytest.raises(KilledError):
+            run(folder, patience=2, on_progress=_kill_at(step), **self.HOW)
+        resumed = run(folder, patience=2, resume=True, **self.HOW)
+        _assert_equal(resumed, folder, whole, tmp_path / "whole")
+
+    def test_a_settled_run_without_its_last_file_only_writes_that(self, run: Run, tmp_path: Path) -> None:
+        whole = run(tmp_path, patience=2, **self.HOW)
+        before = _weights(tmp_path / "final")
+        (tmp_path / "final").rename(tmp_path / "lost")
+        again = run(tmp_path, patience=2, resume=True, **self.HOW)
+        assert (again.finished, again.train_losses) == (True, whole.train_losses)
+        assert _same(_weights(tmp_path / "final"), before)
 
 
 class TestOnlyTheAdapterMoves:
@@ -427,6 +517,7 @@ CHANGES: dict[str, Any] = {
     "time_distribution": "logit-normal",
     "speed_shifts": (-5,),
     "speed_share": 0.9,
+    "replay_share": 0.5,
     "log_every": 1,
     "checkpoint_every": 100,
     "validate_every": 2,
@@ -443,15 +534,19 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestEverySetting:
-    @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(TrainConfig)])
-    def test_changes_something(self, run: Run, usual: Path, tmp_path: Path, name: str) -> None:
+    @pytest.mark.parametrize("name", CHANGES)
+    def test_changes_something(self, run: Run, model: Any, usual: Path, tmp_path: Path, name: str) -> None:
+        own = [model.clip("own", 16)]
         if not (usual / "final").exists():
-            run(usual, **SHORT)
-        run(tmp_path, **{**SHORT, name: CHANGES[name]})
+            run(usual, replay=own, **SHORT)
+        run(tmp_path, replay=own, **{**SHORT, name: CHANGES[name]})
         is_same = _same(_weights(usual / "final"), _weights(tmp_path / "final"))
         assert is_same == (name in ONLY_FILES)
         if name in ONLY_FILES:
             assert self._files(usual) != self._files(tmp_path)
+
+    def test_none_is_forgotten(self) -> None:
+        assert {field.name for field in dataclasses.fields(TrainConfig)} == CHANGES.keys() | {"patience"}
 
     def _files(self, folder: Path) -> tuple[list[str], list[int], list[int]]:
         return (

@@ -54,6 +54,7 @@ def _small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).symlink_to(packaged_weights() / name)
     config = json.loads((folder / "model.json").read_text())
     config |= {"dim": 32, "depth": 2, "heads": 2, "ff_mult": 2, "block_size": 12, "crop_blocks": 2}
+    config["beat_dim"] = 17
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = FlowNetwork(config)

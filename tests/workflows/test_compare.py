@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ import pytest
 
 from angen.adapters.lora import AppliedAdapter
 from angen.analysis import frechet_distance, style_features
-from angen.audio import read_audio
 from angen.dataset import Dataset
 from angen.progress import Progress
-from angen.workflows.compare import Comparison, compare_adapter, load_style_space
+from angen.workflows.compare import Comparison, compare_adapter, load_style_space, wanted_prompts
+from angen.workflows.latents import levelled_clip
 
 MakeDataset = Callable[..., Dataset]
 MakeAdapter = Callable[..., Path]
@@ -30,12 +31,40 @@ def test_both_sides_are_asked_for_the_same(
     found = _compare(small, dataset, make_adapter(small), noise_scale=0.9, first_seed=7)
     assert [request.seed for request in found.requests] == [7, 8, 9, 10]
     assert {(request.prompt, request.tempo_bpm) for request in found.requests} == {("steel drums", 111.0)}
-    assert {request.noise_scale for request in found.requests} == {0.9}
     assert len(found.base) == len(found.adapter) == 4
     assert found.windows >= 4
     for one, other in zip(found.base, found.adapter, strict=True):
         assert one.samples.shape == other.samples.shape == (1, 48_000)
         assert not np.array_equal(one.samples, other.samples)
+
+
+@pytest.mark.parametrize("how", [{"noise_scale": 0.8}, {"guidance": 3.0}], ids=str)
+def test_noise_and_guidance_act_on_the_side_of_the_adapter_alone(
+    small: Any, make_dataset: MakeDataset, make_adapter: MakeAdapter, how: dict[str, float]
+) -> None:
+    dataset, folder = make_dataset(), make_adapter(small)
+    plain, tuned = (_compare(small, dataset, folder, pieces=1, **given) for given in ({}, how))
+    (request,) = tuned.requests
+    assert (request.noise_scale, request.guidance) == (None, None)
+    assert np.array_equal(plain.base[0].samples, tuned.base[0].samples)
+    assert not np.array_equal(plain.adapter[0].samples, tuned.adapter[0].samples)
+    own = {"noise_scale": small.facts.noise_scale, "guidance": small.facts.guidance}
+    given = _compare(small, dataset, folder, pieces=1, **own)
+    assert np.array_equal(plain.adapter[0].samples, given.adapter[0].samples)
+
+
+def test_prompts_are_one_a_song_at_its_tempo(make_dataset: MakeDataset) -> None:
+    assert (
+        wanted_prompts(make_dataset("named", prefix="steel drums", tempo_bpm=111.0))
+        == [("steel drums", 111.0)] * 3
+    )
+    described = make_dataset("described", genre="zydeco", tempo_bpm=None)
+    assert wanted_prompts(described) == [("zydeco", None)] * 3
+    clip = described.clips[0]
+    longer = dataclasses.replace(
+        described, clips=[clip.model_copy(update={"tempo_bpm": 80.0}), clip, *described.clips]
+    )
+    assert wanted_prompts(longer) == [("zydeco, 80 bpm", 80.0), ("zydeco", None), ("zydeco", None)]
 
 
 def test_without_words_of_the_user_each_songs_own_prompt_is_asked_for(
@@ -61,7 +90,7 @@ def test_distances_are_those_of_the_music_to_the_clips(
     dataset = make_dataset()
     found = _compare(small, dataset, make_adapter(small))
     space = load_style_space()
-    clips = [read_audio(dataset.audio_path(clip)).mono() for clip in dataset.clips]
+    clips = [levelled_clip(dataset, clip, small.facts) for clip in dataset.clips]
     own, coded, base, adapter = (
         space.project(np.concatenate([style_features(audio) for audio in music]))
         for music in (clips, [small.decode(small.encode(clip)) for clip in clips], found.base, found.adapter)

@@ -177,6 +177,33 @@ class TestDefaults:
         bare = play("c.wav", "mine:0").request  # one that does not act decides nothing
         assert (bare.tempo_bpm, bare.noise_scale) == (None, None)
 
+    def test_an_unstated_guidance_is_that_of_the_first_adapter_that_has_one(
+        self, settings: Settings, small: Any, make_adapter: MakeAdapter
+    ) -> None:
+        from angen.adapters import read_info
+
+        older, none, strong = (
+            read_info(make_adapter(small, name, guidance=guidance))
+            for name, guidance in (("older", None), ("none", 0.0), ("strong", 2.5))
+        )
+        for infos, expected in (
+            ([older, none, strong], 0.0),
+            ([strong, none], 2.5),
+            ([older], None),
+            ([], None),
+        ):
+            assert with_adapter_defaults(REQUEST, infos).guidance == expected
+        for said in (0.0, 1.0):
+            given = GenerationRequest("calypso", guidance=said)
+            assert with_adapter_defaults(given, [strong]).guidance == said
+
+    def test_a_form_and_an_ending_are_kept_beside_the_music(self, play: Play) -> None:
+        request = GenerationRequest("calypso", 1.5, steps=1, form="verse 1, chorus 1", ending=True)
+        made = play("a.wav", request=request)
+        told = json.loads(made.path.with_name("a.wav.json").read_text())["request"]
+        assert (told["form"], told["ending"]) == ("verse 1, chorus 1", True)
+        assert GenerationRequest(**told) == made.request
+
     def test_what_is_said_wins(self, play: Play, small: Any, make_adapter: MakeAdapter) -> None:
         make_adapter(small, "mine", tempo_bpm=97.0, noise_scale=1.1)
         given = GenerationRequest("calypso, 140 bpm", 1.0, tempo_bpm=60.0, noise_scale=0.9, steps=1)

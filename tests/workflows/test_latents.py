@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.analysis.key import PITCH_CLASSES
+from angen.audio import read_audio
 from angen.dataset import ClipRecord, Dataset, load_dataset
 from angen.progress import Progress
 from angen.training import TrainingClip
-from angen.workflows.latents import at_speed, prompts_of, training_clips
+from angen.workflows.latents import at_speed, levelled_clip, prompts_of, song_gain_db, training_clips
 
 MakeDataset = Callable[..., Dataset]
 
@@ -159,6 +160,64 @@ class TestCache:
             ("encoding", 1, 2),
             ("encoding", 2, 2),
         ]
+
+
+class TestLevel:
+    @pytest.mark.parametrize(
+        ("energy", "level", "gain_db"),
+        [
+            (0.12, 0.12, 0.0),
+            (0.06, 0.12, 6.0),
+            (0.24, 0.12, -6.0),
+            (0.012, 0.12, 20.0),
+            (1e-6, 0.12, 24.0),
+            (1e6, 0.12, -24.0),
+            (None, 0.12, 0.0),
+            (0.0, 0.12, 0.0),
+            (0.06, None, 0.0),
+        ],
+    )
+    def test_a_song_is_brought_to_the_level_of_the_model(
+        self, energy: float | None, level: float | None, gain_db: float
+    ) -> None:
+        assert song_gain_db(_record(energy=energy), level) == gain_db
+
+    @given(energy=st.floats(0.04, 0.8), level=st.floats(0.06, 0.5))
+    def test_what_has_the_gain_has_the_level(self, energy: float, level: float) -> None:
+        reached = energy * 10 ** (song_gain_db(_record(energy=energy), level) / 20)
+        assert reached == pytest.approx(level, rel=0.006)  # a tenth of a dB
+
+    def test_a_clip_is_its_song_louder_and_in_mono(self, small: Any, make_dataset: MakeDataset) -> None:
+        dataset = make_dataset(energy=0.06)
+        record = dataset.clips[0]
+        plain = read_audio(dataset.audio_path(record)).mono().samples
+        levelled = levelled_clip(dataset, record, small.facts)
+        assert small.facts.level == 0.12
+        np.testing.assert_allclose(levelled.samples, plain * 10**0.3, rtol=1e-5)
+        untouched = levelled_clip(dataset, record, dataclasses.replace(small.facts, level=None))
+        assert np.array_equal(untouched.samples, plain)
+
+    def test_that_is_what_is_encoded_at_every_speed(self, small: Any, make_dataset: MakeDataset) -> None:
+        dataset = make_dataset(energy=0.06)
+        training_clips(small, dataset, "train", (3,))
+        first, faster = small.encoded[:2]
+        expected = levelled_clip(dataset, dataset.clips[0], small.facts).samples
+        assert np.array_equal(first.samples, expected)
+        assert np.array_equal(faster.samples, expected)
+        assert faster.rate_hz == round(first.rate_hz * 2**0.25)
+
+    def test_another_level_encodes_anew_and_the_former_is_kept(
+        self, small: Any, make_dataset: MakeDataset
+    ) -> None:
+        dataset = make_dataset(energy=0.06)
+        before = training_clips(small, dataset, "train")
+        edited = _edit(dataset, 0, energy=0.03)
+        training_clips(small, edited, "train")
+        assert len(small.encoded) == 3  # one clip of two has another gain
+        assert len(_cached(dataset)) == 3
+        again = training_clips(small, _edit(edited, 0, energy=0.06), "train")
+        assert len(small.encoded) == 3
+        assert _equal(before, again)
 
 
 class TestSpeed:

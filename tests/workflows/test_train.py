@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -16,9 +17,10 @@ from angen.errors import AdapterError, DatasetError, TrainingError
 from angen.model import AngenTiny
 from angen.progress import Progress
 from angen.settings import Settings
-from angen.training import ClipVersion, TrainConfig, TrainingClip
+from angen.training import TrainConfig
+from angen.workflows import calibrate as calibrating
 from angen.workflows import train as workflow
-from angen.workflows.train import TrainedAdapter, calibrate_noise, train_adapter
+from angen.workflows.train import TrainedAdapter, train_adapter
 
 MakeDataset = Callable[..., Dataset]
 Train = Callable[..., TrainedAdapter]
@@ -27,7 +29,9 @@ CONFIG = TrainConfig(epochs=2, batch_size=2, rank=2, learning_rate=1e-2, speed_s
 
 @pytest.fixture(autouse=True)
 def _quick_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflow, "NOISE_SCALES", (1.05,))
+    monkeypatch.setattr(calibrating, "NOISE_SCALES", (1.05,))
+    monkeypatch.setattr(calibrating, "GUIDANCES", (0.75,))
+    monkeypatch.setattr(calibrating, "PIECES", 2)
 
 
 @pytest.fixture
@@ -85,11 +89,35 @@ class TestMetadata:
         stored = json.loads((trained.folder / "metadata.json").read_text())
         assert stored.keys() == AdapterInfo.model_fields.keys()
 
-    def test_its_noise_level_is_the_one_that_was_found(self, train: Train, make_dataset: MakeDataset) -> None:
+    def test_its_noise_level_and_guidance_are_those_that_were_found(
+        self, train: Train, make_dataset: MakeDataset
+    ) -> None:
         make_dataset()
         trained = train()
         assert trained.result.best_step > 0
-        assert trained.info.noise_scale == 1.05
+        assert (trained.info.noise_scale, trained.info.guidance) == (1.05, 0.75)
+
+    def test_one_that_was_stopped_has_the_models_own(
+        self, train: Train, small: Any, make_dataset: MakeDataset
+    ) -> None:
+        make_dataset()
+        info = train(should_stop=lambda: True).info
+        assert (info.noise_scale, info.guidance) == (small.facts.noise_scale, None)
+
+    def test_the_models_own_music_is_drawn_only_for_a_share_of_it(
+        self, train: Train, settings: Settings, small: Any, make_dataset: MakeDataset
+    ) -> None:
+        small.facts = dataclasses.replace(small.facts, own_styles=("rock", "jazz"))
+        make_dataset()
+        plain = train()
+        assert not (settings.cache / "replay").exists()
+        stages: list[str] = []
+        config = dataclasses.replace(CONFIG, replay_share=0.5)
+        mixed = train("mixed", config=config, on_progress=lambda progress: stages.append(progress.stage))
+        assert "drawing the base's own music" in stages
+        assert mixed.info.config["replay_share"] == 0.5
+        assert mixed.result.train_losses != plain.result.train_losses
+        assert mixed.result.base == plain.result.base  # validated on his songs alone
 
     def test_the_stages_follow_one_another(self, train: Train, make_dataset: MakeDataset) -> None:
         make_dataset()
@@ -222,7 +250,7 @@ class TestStopping:
         assert resumed.info.state == "finished"
         assert resumed.info.created == stopped.info.created
         assert resumed.result.train_losses == whole.result.train_losses
-        assert resumed.info.noise_scale == whole.info.noise_scale
+        assert (resumed.info.noise_scale, resumed.info.guidance) == (1.05, 0.75)
         for part in ("best", "final"):
             assert _same(resumed.folder / part, whole.folder / part)
 
@@ -273,31 +301,3 @@ class TestTheModel:
         assert own.keys() == stored.keys()
         assert all(torch.equal(own[name], stored[name]) for name in stored)
         assert any(bool(value.any()) for name, value in stored.items() if "lora_B" in name)
-
-    def test_calibration_finds_the_level_of_the_clips(
-        self,
-        small: Any,
-        make_dataset: MakeDataset,
-        make_adapter: Callable[..., Path],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        scales = (0.9, 1.0, 1.1, 1.2)
-        monkeypatch.setattr(workflow, "NOISE_SCALES", scales)
-        folder = make_adapter(small) / "best"
-        conditions = (small.conditions("calypso"),)
-        asked: list[Any] = []
-
-        def scaled(_: Any, requests: list[Any]) -> list[torch.Tensor]:
-            asked.append(requests)
-            return [2.0 * request.noise_scale * torch.ones(5, 96) for request in requests]
-
-        monkeypatch.setattr(workflow, "sample_latents", scaled)
-        dataset = make_dataset(prefix="steel drums")
-        for wanted in scales:
-            latents = 2.0 * (wanted + 0.02) * torch.ones(10, 96)
-            clip = TrainingClip("a", "a", ClipVersion(latents, None, conditions))
-            assert calibrate_noise(small, folder, [clip], dataset, 100.0) == wanted
-        assert {(request.prompt, request.tempo_bpm) for requests in asked for request in requests} == {
-            ("steel drums", 100.0)
-        }
-        assert all(len({request.seed for request in requests}) == 4 for requests in asked)

@@ -38,6 +38,7 @@ class AdapterInfo(BaseModel):
         validation_loss_final: Held-out loss at the end.
         train_loss_final: Mean training loss of the last steps.
         noise_scale: Starting noise that gives its generations the level of the user's clips.
+        guidance: Strength of the prompt that brings its generations nearest to the user's clips.
         tempo_bpm: Median tempo of its clips.
         seconds: Time spent training.
     """
@@ -63,6 +64,7 @@ class AdapterInfo(BaseModel):
     validation_loss_final: float
     train_loss_final: float | None = None
     noise_scale: float = Field(default=1.0, gt=0)
+    guidance: float | None = Field(default=None, ge=0)
     tempo_bpm: float | None = None
     seconds: float
 

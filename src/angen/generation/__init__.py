@@ -14,6 +14,7 @@ from torch import Tensor
 from angen.adapters.lora import AppliedAdapter, applied
 from angen.audio import Audio
 from angen.errors import GenerationError
+from angen.generation.form import parse_form, place_form
 from angen.model import MusicModel, SamplerSettings
 from angen.model.beats import steady_grid
 from angen.model.text import stated_tempo
@@ -34,8 +35,10 @@ class GenerationRequest:
         seed: Of its noise; the same request with the same seed gives the same music.
         tempo_bpm: Its tempo, before one stated in the prompt; None for neither.
         steps: Euler steps a block.
-        guidance: Strength of the prompt beyond its plain condition; 0 for none.
+        guidance: Strength of the prompt beyond its plain condition; 0 for none, None for the model's own.
         noise_scale: Deviation of the starting noise; None for the model's own.
+        form: Its sections in proportion, as "intro 4, verse 8, chorus 8"; empty for none.
+        ending: Whether it comes to an end within its length, instead of being cut off.
     """
 
     prompt: str
@@ -43,8 +46,10 @@ class GenerationRequest:
     seed: int = 0
     tempo_bpm: float | None = None
     steps: int = 16
-    guidance: float = 1.5
+    guidance: float | None = None
     noise_scale: float | None = None
+    form: str = ""
+    ending: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -54,7 +59,7 @@ class GenerationRequest:
             "seed": (0 <= self.seed < 2**63, "0 or more"),
             "tempo_bpm": (self.tempo_bpm is None or 30 <= self.tempo_bpm <= 300, "30 to 300"),
             "steps": (1 <= self.steps <= 200, "1 to 200"),
-            "guidance": (0 <= self.guidance <= 20, "0 to 20"),
+            "guidance": (self.guidance is None or 0 <= self.guidance <= 20, "0 to 20"),
             "noise_scale": (self.noise_scale is None or 0.1 <= self.noise_scale <= 3, "0.1 to 3"),
         }
         for name, (holds, expected) in checks.items():
@@ -63,6 +68,7 @@ class GenerationRequest:
                     f"{name} is {getattr(self, name)!r}; expected {expected}.",
                     remedy="Change it and try again.",
                 )
+        parse_form(self.form)
 
     def as_dict(self) -> dict[str, Any]:
         """All values, to be kept beside the music."""
@@ -91,7 +97,7 @@ def sample_latents(
     tempi = [r.tempo_bpm if r.tempo_bpm is not None else stated_tempo(r.prompt) for r in requests]
     settings = SamplerSettings(
         steps=first.steps,
-        guidance_strength=first.guidance,
+        guidance_strength=facts.guidance if first.guidance is None else first.guidance,
         history_blocks=facts.history_blocks,
         noise_scale=facts.noise_scale if first.noise_scale is None else first.noise_scale,
     )
@@ -103,19 +109,23 @@ def sample_latents(
         first.seconds,
         settings,
         [r.seed for r in requests],
-        beats=_beats(model, tempi, first.seconds),
+        beats=_beats(model, requests, tempi),
         on_step=on_step,
     )
 
 
-def _beats(model: MusicModel, tempi: Sequence[float | None], seconds: float) -> Tensor | None:
+def _beats(
+    model: MusicModel, requests: Sequence[GenerationRequest], tempi: Sequence[float | None]
+) -> Tensor | None:
+    """What the model is told of each frame: a steady beat grid and the form, a row a request."""
     facts = model.facts
-    frames = max(1, math.ceil(seconds * facts.latent_rate_hz - 1e-6))
-    frames += -frames % facts.block_frames
     rows = []
-    for tempo in tempi:
+    for request, tempo in zip(requests, tempi, strict=True):
+        frames = max(1, math.ceil(request.seconds * facts.latent_rate_hz - 1e-6))
+        frames += -frames % facts.block_frames
         beats, downbeats = ([], []) if tempo is None else steady_grid(tempo, frames / facts.latent_rate_hz)
-        rows.append(model.beats(beats, downbeats, frames))
+        sections, ends_s = place_form(request.form, request.ending, request.seconds, tempo)
+        rows.append(model.beats(beats, downbeats, frames, sections=sections, ends_s=ends_s))
     known = [row for row in rows if row is not None]
     return torch.stack(known) if known else None
 

@@ -12,6 +12,7 @@ Source: the inverse-STFT head follows Vocos (arXiv:2306.00814), its blocks ConvN
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from angen.errors import ModelError
+from angen.model.phase import coherent_phases
 
 RATE_HZ = 24_000
 HOP = 240
@@ -32,6 +34,7 @@ MELS = 128
 FLOOR = 5e-3
 SYNTHESIS_FFT = 960
 BINS = SYNTHESIS_FFT // 2 + 1
+FINE_BINS = FFT // 2 + 1
 CONTEXT_FRAMES = 8  # latent frames beyond which the decoder cannot see
 CHUNK_FRAMES = 128
 
@@ -57,10 +60,10 @@ def mel_filters(fft: int, count: int) -> Tensor:
     return torch.tensor(np.clip(np.minimum(rising, falling), 0, None) * area, dtype=torch.float32)
 
 
-def _mel_to_bins() -> Tensor:
-    """Linear interpolation from mel centres to synthesis bins, (BINS, MELS)."""
+def _mel_to_bins(count: int) -> Tensor:
+    """Linear interpolation from mel centres to `count` bins from 0 to the Nyquist frequency, (count, MELS)."""
     centres = mel_edges_hz(MELS)[1:-1]
-    bins = np.linspace(0, RATE_HZ / 2, BINS)
+    bins = np.linspace(0, RATE_HZ / 2, count)
     return torch.tensor(
         np.stack([np.interp(bins, centres, row) for row in np.eye(MELS)], axis=1), dtype=torch.float32
     )
@@ -137,16 +140,25 @@ class ConvNeXtBlock(nn.Module):
 class SpectralDecoder(nn.Module):
     """Latents and their unprojected log-mel to audio.
 
+    A first part draws a fine spectrum, whose peaks say how the waves of held tones go on from frame to frame
+    (`phase.coherent_phases`). A convolution alone could not: it does the same in every frame, and so everything it
+    held would repeat with the frames. A second part sees the sound those waves make, and draws magnitudes and turns
+    phases on shorter frames.
+
     Args:
         channels: Latent channels.
         dim: Width at 100 frames a second.
         latent_dim: Width at the latent rate.
-        depth: Blocks at 100 frames a second.
+        depth: Blocks of the first part.
+        refine_depth: Blocks of the second part.
     """
 
     window: Tensor
+    fine_window: Tensor
 
-    def __init__(self, channels: int, dim: int = 192, latent_dim: int = 256, depth: int = 5) -> None:
+    def __init__(
+        self, channels: int, dim: int = 192, latent_dim: int = 256, depth: int = 5, refine_depth: int = 3
+    ) -> None:
         super().__init__()
         self.latent_in = nn.Linear(channels, latent_dim)
         self.latent_block = ConvNeXtBlock(latent_dim)
@@ -154,37 +166,70 @@ class SpectralDecoder(nn.Module):
         self.latent_out = nn.Linear(latent_dim, dim * PATCH)
         self.mel_in = nn.Linear(MELS, dim)
         self.blocks = nn.Sequential(*(ConvNeXtBlock(dim) for _ in range(depth)))
+        self.fine_norm = nn.LayerNorm(dim)
+        self.fine_head = nn.Linear(dim, FINE_BINS)
+        self.mel_to_fine = nn.Parameter(_mel_to_bins(FINE_BINS))
+        self.waves_in = nn.Linear(2 * BINS, dim)
+        self.refine = nn.Sequential(*(ConvNeXtBlock(dim) for _ in range(refine_depth)))
         self.norm = nn.LayerNorm(dim)
         self.head = nn.Linear(dim, 2 * BINS)
-        self.mel_to_bins = nn.Parameter(_mel_to_bins())
+        self.mel_to_bins = nn.Parameter(_mel_to_bins(BINS))
         with torch.no_grad():
-            self.head.weight[:BINS].mul_(0.1)
-            self.head.bias.zero_()
+            for head in (self.fine_head, self.head):
+                head.weight.mul_(0.1)
+                head.bias.zero_()
+            self.fine_head.bias.fill_(3.0)
             self.head.bias[:BINS] = 2.0
         self.register_buffer("window", torch.hann_window(SYNTHESIS_FFT), persistent=False)
+        self.register_buffer("fine_window", torch.hann_window(FFT), persistent=False)
 
-    def forward(self, latents: Tensor, log_mel: Tensor) -> Tensor:
-        """Audio (B, frames * FRAME_SAMPLES) of latents (B, frames, channels)."""
+    def fine_spectrum(self, latents: Tensor, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """The first part: hidden values (B, T, dim) and log magnitudes (B, T, FINE_BINS), T frames of HOP."""
         batch, frames = latents.shape[:2]
         coarse = self.latent_out(self.latent_norm(self.latent_block(self.latent_in(latents))))
-        hidden = self.mel_in(log_mel / 3) + coarse.reshape(batch, frames * PATCH, -1)
-        out = self.head(self.norm(self.blocks(hidden))).float()
-        base = F.linear(log_mel.float(), self.mel_to_bins.float())
-        magnitude = torch.exp((base + out[..., :BINS]).clamp(max=6.0))
-        phase = out[..., BINS:]
-        spectrum = torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
-        return self._overlap_add(torch.fft.irfft(spectrum, SYNTHESIS_FFT, dim=-1) * self.window)
+        hidden = self.blocks(self.mel_in(log_mel / 3) + coarse.reshape(batch, frames * PATCH, -1))
+        base = F.linear(log_mel.float(), self.mel_to_fine.float())
+        return hidden, base + self.fine_head(self.fine_norm(hidden)).float()
 
-    @staticmethod
-    def _overlap_add(windows: Tensor) -> Tensor:
-        batch, frames, size = windows.shape
-        overlap = size // HOP
-        parts = windows.reshape(batch, frames, overlap, HOP)
-        summed = windows.new_zeros(batch, frames + overlap - 1, HOP)
-        for i in range(overlap):
-            summed = summed + F.pad(parts[:, :, i], (0, 0, i, overlap - 1 - i))
-        start = (size - HOP) // 2
-        return summed.reshape(batch, -1)[:, start : start + frames * HOP] / 1.5  # Hann² at a quarter hop
+    @torch.no_grad()
+    def waves(self, fine: Tensor, phases: Tensor) -> Tensor:
+        """Spectra (B, T, BINS), complex, of the sound of fine magnitudes (B, T, FINE_BINS, log) and phases."""
+        fine_frames = torch.polar(fine.clamp(max=7.0).exp(), phases)
+        sound = _overlap_add(torch.fft.irfft(fine_frames, FFT, dim=-1), self.fine_window)
+        frames = F.pad(sound, (SYNTHESIS_FFT // 2,) * 2).unfold(1, SYNTHESIS_FFT, HOP)
+        spectra: Tensor = torch.fft.rfft(frames[:, : fine.shape[1]] * self.window, dim=-1)
+        return spectra
+
+    def forward(self, hidden: Tensor, log_mel: Tensor, waves: Tensor) -> Tensor:
+        """The second part: audio (B, T * HOP)."""
+        strength = waves.abs().clamp(min=1e-5)
+        seen = torch.view_as_real(waves / strength.pow(0.7)).flatten(2)
+        out = self.head(self.norm(self.refine(hidden + self.waves_in(seen.to(hidden.dtype))))).float()
+        magnitude = (
+            (F.linear(log_mel.float(), self.mel_to_bins.float()) + out[..., :BINS]).clamp(max=6.0).exp()
+        )
+        turn = out[..., BINS:]
+        spectrum = torch.complex(magnitude * turn.cos(), magnitude * turn.sin()) * (waves / strength)
+        return _overlap_add(torch.fft.irfft(spectrum, SYNTHESIS_FFT, dim=-1), self.window)
+
+
+def _overlap_add(windows: Tensor, window: Tensor) -> Tensor:
+    """Sound (B, T * HOP) of frames (B, T, size) around every HOP-th sample, weighted so that they sum to one."""
+    frames, size = windows.shape[1:]
+    start = size // 2
+    weight = _summed(window.square().expand(1, frames, -1)).clamp(min=1e-3)
+    return (_summed(windows * window) / weight)[:, start : start + frames * HOP]
+
+
+def _summed(windows: Tensor) -> Tensor:
+    """The sum of frames (B, T, size) laid HOP samples apart, (B, samples)."""
+    batch, frames, size = windows.shape
+    overlap = -(-size // HOP)
+    parts = F.pad(windows, (0, overlap * HOP - size)).reshape(batch, frames, overlap, HOP)
+    total = windows.new_zeros(batch, frames + overlap - 1, HOP)
+    for i in range(overlap):
+        total[:, i : i + frames] += parts[:, :, i]
+    return total.reshape(batch, -1)
 
 
 class Codec(nn.Module):
@@ -219,11 +264,29 @@ class Codec(nn.Module):
         """Audio (B, frames * 1920) of latents (B, frames, channels), chunk by chunk, as if whole."""
         if latents.dim() != 3 or latents.shape[2] != self.channels:
             raise ModelError(f"The codec takes latents (batch, frames, {self.channels}).")
-        parts = []
-        for start in range(0, latents.shape[1], chunk_frames):
-            first = max(0, start - CONTEXT_FRAMES)
-            stop = min(latents.shape[1], start + chunk_frames)
-            window = latents[:, first : min(latents.shape[1], stop + CONTEXT_FRAMES)].float()
-            audio = self.decoder(window, self.encoder.unproject(window))
-            parts.append(audio[:, (start - first) * FRAME_SAMPLES : (stop - first) * FRAME_SAMPLES])
-        return torch.cat(parts, dim=1) if parts else latents.new_zeros(latents.shape[0], 0)
+        frames = latents.shape[1]
+        if frames == 0:
+            return latents.new_zeros(latents.shape[0], 0)
+        drawn, state = [], None
+        for start, stop, first, last in _chunks(frames, chunk_frames):
+            window = latents[:, first:last].float()
+            log_mel = self.encoder.unproject(window)
+            own = slice((start - first) * PATCH, (stop - first) * PATCH)
+            hidden, fine = (part[:, own] for part in self.decoder.fine_spectrum(window, log_mel))
+            phases, state = coherent_phases(fine, HOP, FFT, state)
+            drawn.append((hidden, fine, phases, log_mel[:, own]))
+        hidden, fine, phases, log_mel = (torch.cat(parts, dim=1) for parts in zip(*drawn, strict=True))
+        sounds = []
+        for start, stop, first, last in _chunks(frames, chunk_frames):
+            seen = slice(first * PATCH, last * PATCH)
+            waves = self.decoder.waves(fine[:, seen], phases[:, seen])
+            sound = self.decoder(hidden[:, seen], log_mel[:, seen], waves)
+            sounds.append(sound[:, (start - first) * FRAME_SAMPLES : (stop - first) * FRAME_SAMPLES])
+        return torch.cat(sounds, dim=1)
+
+
+def _chunks(frames: int, size: int) -> Iterator[tuple[int, int, int, int]]:
+    """Start and stop of chunks, and first and last frame of what they must see."""
+    for start in range(0, frames, size):
+        stop = min(frames, start + size)
+        yield start, stop, max(0, start - CONTEXT_FRAMES), min(frames, stop + CONTEXT_FRAMES)

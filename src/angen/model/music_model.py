@@ -37,6 +37,9 @@ class ModelFacts:
         licence: SPDX id of the weights.
         history_blocks: Past blocks its sampler looks at; 0 for all.
         noise_scale: Deviation of the starting noise that gives music of the right level.
+        guidance: Strength of the prompt that serves it well.
+        own_styles: Prompts of music it makes by itself; drawn so that an adapter does not forget it.
+        level: Root mean square of the music it was trained on, to which songs are brought; None for as they are.
     """
 
     id: str
@@ -52,6 +55,9 @@ class ModelFacts:
     licence: str
     history_blocks: int
     noise_scale: float
+    guidance: float = 1.5
+    own_styles: tuple[str, ...] = ()
+    level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +151,19 @@ class MusicModel(Protocol):
         """Tensors of a prompt; a tempo given here wins over one stated in the prompt."""
 
     def beats(
-        self, beats_s: ArrayLike, downbeats_s: ArrayLike, frames: int, *, start_s: float = 0.0
+        self,
+        beats_s: ArrayLike,
+        downbeats_s: ArrayLike,
+        frames: int,
+        *,
+        start_s: float = 0.0,
+        sections: Sequence[tuple[str, float]] = (),
+        ends_s: float | None = None,
     ) -> Tensor | None:
-        """Beat features (frames, beat_dim) of a grid, or None where the model takes none."""
+        """What the model is told of each frame (frames, beat_dim): beats, and sections and end where known.
+
+        None for a model that takes no such features.
+        """
 
     def loss(self, batch: FlowBatch) -> Tensor:
         """Flow-matching loss of each item over its valid frames, float32 (B,)."""

@@ -25,8 +25,15 @@ START_ID = 1
 FIRST_WORD_ID = 2
 
 _TEMPO = re.compile(r"(?<![\d.])(\d{2,3}(?:\.\d+)?)\s*bpm\b", re.IGNORECASE)
-_KEY = re.compile(r"\b([a-g])\s?(#|♯|b|♭|-sharp|-flat| sharp| flat)?[\s-](major|minor)\b", re.IGNORECASE)
-_WORD = re.compile(r"8-bit|[a-z]+(?:[-'][a-z]+)*")
+_KEY = re.compile(  # "F# minor", but not "a minor key"
+    r"\b(?!a\s(?:major|minor)\s+(?:key|mood|feel|scale)\b)"
+    r"([a-g])\s?(#|♯|b|♭|-sharp|-flat| sharp| flat)?[\s-](major|minor)\b",
+    re.IGNORECASE,
+)
+_SHORT_KEY = re.compile(  # "in F#m", "key of C"
+    r"(?<=\b(?:[Ii]n|[Oo]f) )([A-G])(#|♯|b|♭)?(m)?(?![\w#♯♭'-])(?!\s(?:major|minor|sharp|flat)\b)"
+)
+_WORD = re.compile(r"key:[a-g]#?-m[a-z]+|8-bit|[a-z]+(?:[-'][a-z]+)*")
 _SHARPS = {
     "db": "c#",
     "eb": "d#",
@@ -55,22 +62,21 @@ def stated_tempo(prompt: str) -> float | None:
 
 
 def words_of(prompt: str) -> list[str]:
-    """The words of a prompt, lower case. A stated key is three: `key`, its letter spelt with sharps, its mode.
-
-    The sharp itself is not among them: the vocabulary this model was trained with does not tell A from A sharp.
+    """The words of a prompt, lower case. A stated key is one word, spelt with sharps: `key:a#-minor`.
 
     Example:
-        >>> words_of("Happy Calypso in Bb minor, 112 bpm")
-        ['happy', 'calypso', 'in', 'key', 'a', 'minor', 'bpm']
+        >>> words_of("Happy Calypso in Bb minor, 112 bpm"), words_of("sad, in a minor key, in F#m")
+        (['happy', 'calypso', 'in', 'key:a#-minor', 'bpm'], ['sad', 'in', 'a', 'minor', 'key', 'in', 'key:f#-minor'])
     """
 
-    def key_words(match: re.Match[str]) -> str:
-        accidental = (match.group(2) or "").strip(" -").lower()
-        sign = {"♯": "#", "sharp": "#", "♭": "b", "flat": "b"}.get(accidental, accidental)
-        note = match.group(1).lower() + sign
-        return f" key {_SHARPS.get(note, note)[0]} {match.group(3).lower()} "
+    def word(letter: str, accidental: str | None, mode: str) -> str:
+        sign = (accidental or "").strip(" -").lower()
+        note = letter.lower() + {"♯": "#", "sharp": "#", "♭": "b", "flat": "b"}.get(sign, sign)
+        return f" key:{_SHARPS.get(note, note)}-{mode.lower()} "
 
-    return _WORD.findall(_KEY.sub(key_words, prompt).lower())
+    prompt = _KEY.sub(lambda found: word(found[1], found[2], found[3]), prompt)
+    prompt = _SHORT_KEY.sub(lambda found: word(found[1], found[2], "minor" if found[3] else "major"), prompt)
+    return _WORD.findall(prompt.lower())
 
 
 class Vocabulary:

@@ -12,6 +12,7 @@ from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -22,6 +23,7 @@ from angen.files import content_hash
 from angen.model import codec as codec_room
 from angen.model.beats import beat_features
 from angen.model.flow import masked_loss, mix
+from angen.model.form import form_features
 from angen.model.music_model import LORA_TARGETS, ConditionBatch, Conditions, FlowBatch, ModelFacts
 from angen.model.network import FlowNetwork, load_network, load_weights, read_json, read_tensors
 from angen.model.precision import autocast
@@ -32,6 +34,12 @@ WEIGHTS = (
     "codec.safetensors", "model.json", "model.safetensors", "style.safetensors", "table.safetensors",
     "tokenizer.json", "words.json",
 )  # fmt: skip
+
+OWN_STYLES = (
+    "house", "techno", "drum and bass", "hip-hop", "lo-fi", "ambient", "synthwave", "chiptune", "rock", "metal",
+    "blues", "funk", "reggae", "jazz", "classical", "cinematic", "folk", "bossa nova",
+)  # fmt: skip
+LEVEL = 0.12  # root mean square of the music it was trained on
 
 
 class AngenTiny:
@@ -82,7 +90,10 @@ class AngenTiny:
             crop_blocks=int(self._config["crop_blocks"]),
             learning_rate=1e-3,
             lora_targets=LORA_TARGETS,
-            licence="Apache-2.0",
+            licence=str(self._config.get("licence", "Apache-2.0")),
+            guidance=float(self._config.get("guidance", 1.5)),
+            own_styles=OWN_STYLES,
+            level=LEVEL,
             history_blocks=int(self._config["crop_blocks"]) - 1,
             noise_scale=float(self._config["noise_scale"]),
         )
@@ -105,11 +116,20 @@ class AngenTiny:
         return Conditions(prompt, tempo, torch.tensor(self.vocabulary.ids(prompt)), style)
 
     def beats(
-        self, beats_s: ArrayLike, downbeats_s: ArrayLike, frames: int, *, start_s: float = 0.0
+        self,
+        beats_s: ArrayLike,
+        downbeats_s: ArrayLike,
+        frames: int,
+        *,
+        start_s: float = 0.0,
+        sections: Sequence[tuple[str, float]] = (),
+        ends_s: float | None = None,
     ) -> Tensor | None:
-        """Beat features (frames, 7) of a grid."""
+        """Beat and form features (frames, 17) of a grid and a form."""
         rate = codec_room.LATENT_RATE_HZ
-        return torch.from_numpy(beat_features(beats_s, downbeats_s, frames, rate, start_s=start_s))
+        beat = beat_features(beats_s, downbeats_s, frames, rate, start_s=start_s)
+        form = form_features(sections, frames, rate, ends_s=ends_s, start_s=start_s)
+        return torch.from_numpy(np.concatenate([beat, form], axis=1))
 
     def loss(self, batch: FlowBatch) -> Tensor:
         """Flow-matching loss of each item over its valid frames, float32 (B,)."""

@@ -105,7 +105,12 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 
 def crop_batches(
-    clips: Sequence[TrainingClip], indices: Sequence[int], facts: ModelFacts, config: TrainConfig, step: int
+    clips: Sequence[TrainingClip],
+    indices: Sequence[int],
+    facts: ModelFacts,
+    config: TrainConfig,
+    step: int,
+    replay: Sequence[TrainingClip] = (),
 ) -> list[FlowBatch]:
     """The batches of one step: random crops with noise, times and dropped conditions.
 
@@ -117,12 +122,19 @@ def crop_batches(
         facts: Of the base model.
         config: Of the run.
         step: The step's number.
+        replay: The base's own music, which takes the place of a `config.replay_share` of the crops.
 
     Returns:
         `config.accumulation` batches of `config.batch_size` crops each.
     """
     generator = step_generator(config.seed, step)
-    whole = _batch([clips[i] for i in indices], facts, config, generator)
+    chosen = [clips[i] for i in indices]
+    if replay and config.replay_share:
+        swap = torch.rand(len(chosen), generator=generator) < config.replay_share
+        others = torch.randint(len(replay), (len(chosen),), generator=generator)
+        rows = zip(chosen, swap.tolist(), others.tolist(), strict=True)
+        chosen = [replay[other] if is_swapped else clip for clip, is_swapped, other in rows]
+    whole = _batch(chosen, facts, config, generator)
     return [
         _rows(whole, slice(start, start + config.batch_size))
         for start in range(0, len(indices), config.batch_size)
@@ -149,7 +161,7 @@ def window_batch(
     count = len(windows)
     latents = torch.zeros(count, crop_frames, facts.latent_channels)
     valid = torch.zeros(count, crop_frames, dtype=torch.bool)
-    first = windows[0][0].beats
+    first = next((clip.beats for clip, _ in windows if clip.beats is not None), None)
     beats = None if first is None else torch.zeros(count, crop_frames, first.shape[1])
     for row, (clip, start) in enumerate(windows):
         part = clip.latents[start : start + crop_frames]

@@ -35,6 +35,8 @@ class TrainConfig:
         time_distribution: `uniform` or `logit-normal` flow times.
         speed_shifts: Semitones by which copies of the training clips are sped up or slowed down.
         speed_share: Share of crops taken from such copies.
+        replay_share: Share of crops taken from the base's own music, so that it is not forgotten.
+        patience: Validations without a new best after which a run ends; 0 for never.
         log_every: Steps between log lines.
         checkpoint_every: Steps between checkpoints; each new best is one too.
         validate_every: Epochs between validations; the last epoch always validates.
@@ -62,6 +64,8 @@ class TrainConfig:
     time_distribution: str = "uniform"
     speed_shifts: tuple[int, ...] = (-2, -1, 1, 2)
     speed_share: float = 0.5
+    replay_share: float = 0.0
+    patience: int = 4
     log_every: int = 10
     checkpoint_every: int = 500
     validate_every: int = 1
@@ -75,7 +79,7 @@ class TrainConfig:
         )  # fmt: skip
         for name in at_least_one:
             self._expect(name, getattr(self, name) >= 1, "1 or more")
-        for name in ("condition_dropout", "beat_dropout", "speed_share", "final_rate_share"):
+        for name in ("condition_dropout", "beat_dropout", "speed_share", "final_rate_share", "replay_share"):
             self._expect(name, 0 <= getattr(self, name) <= 1, "0 to 1")
         self._expect("dropout", 0 <= self.dropout < 1, "0 to below 1")
         self._expect("rank", self.rank <= 512, "at most 512")
@@ -87,6 +91,7 @@ class TrainConfig:
         )
         self._expect("crop_blocks", self.crop_blocks is None or self.crop_blocks >= 1, "1 or more")
         self._expect("weight_decay", self.weight_decay >= 0, "0 or more")
+        self._expect("patience", self.patience >= 0, "0 or more")
         self._expect("warmup_steps", self.warmup_steps >= 0, "0 or more")
         self._expect("context_noise", self.context_noise >= 0, "0 or more")
         self._expect("clip_norm", self.clip_norm > 0, "above 0")

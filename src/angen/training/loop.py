@@ -120,6 +120,7 @@ def train(
     config: TrainConfig,
     folder: Path,
     *,
+    replay: Sequence[TrainingClip] = (),
     resume: bool = False,
     on_progress: ProgressCallback = no_progress,
     should_stop: Callable[[], bool] = lambda: False,
@@ -134,6 +135,7 @@ def train(
         held_out: Clips of songs not among them.
         config: Every knob.
         folder: Of the adapter; its `metadata.json` is the workflow's.
+        replay: The base's own music, mixed in as `config.replay_share` says.
         resume: Go on from the last checkpoint in `folder`, if there is one.
         on_progress: Told of every step.
         should_stop: Asked after every step; True saves a checkpoint and returns.
@@ -149,7 +151,7 @@ def train(
     )
     wrapped = attach(model.network, targets, seed=config.seed)
     try:
-        run = _Run(model, wrapped, clips, held_out, config, folder, on_progress)
+        run = _Run(model, wrapped, clips, held_out, config, folder, on_progress, replay)
         run.start(resume)
         return run.fit(should_stop)
     finally:
@@ -170,7 +172,9 @@ class _Run:
         config: TrainConfig,
         folder: Path,
         on_progress: ProgressCallback,
+        replay: Sequence[TrainingClip] = (),
     ) -> None:
+        self.replay = replay
         self.model, self.wrapped, self.clips, self.held_out = model, wrapped, clips, held_out
         self.config, self.folder, self.on_progress = config, folder, on_progress
         self.crop_frames = crop_frames_of(model.facts, config)
@@ -215,7 +219,7 @@ class _Run:
         with SummaryWriter(str(self.folder / "tensorboard"), purge_step=result.steps + 1) as board:
             if result.steps == 0:
                 board.add_scalar("validation/loss", result.base.loss, 0)
-            while result.steps < self.plan.steps:
+            while not self._is_over():
                 loss, rate = self._step(result.steps)
                 result.steps += 1
                 result.train_losses.append((result.steps, loss))
@@ -226,7 +230,7 @@ class _Run:
                     self._validate()
                     board.add_scalar("validation/loss", result.validations[-1][1].loss, result.steps)
                 stopping, is_best = should_stop(), result.best_step == result.steps
-                last = result.steps == self.plan.steps
+                last = self._is_over()
                 if stopping or last or is_best or result.steps % config.checkpoint_every == 0:
                     self._checkpoint()
                 if is_best:  # after its checkpoint, so that no resumed run falls back behind it
@@ -234,18 +238,27 @@ class _Run:
                 if stopping and not last:
                     self._note("stopped", step=result.steps)
                     return result
+        if result.steps < self.plan.steps:
+            self._note("settled", step=result.steps, best_step=result.best_step)
         with whole_folder(self.folder / "final") as final:
             save_adapter(self.wrapped, final)
         result.finished = True
         self._note("finished", step=result.steps, best_step=result.best_step)
         return result
 
+    def _is_over(self) -> bool:
+        """Whether the plan is done, or held-out songs have not gained for as long as patience lasts."""
+        result, patience = self.result, self.config.patience
+        since_best = sum(step > result.best_step for step, _ in result.validations)
+        return result.steps >= self.plan.steps or 0 < patience <= since_best
+
     def _step(self, step: int) -> tuple[float, float]:
         """One optimiser step; its loss and its rate."""
         rate = learning_rate(step, self.plan.steps, self.peak_rate, self.config)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        batches = crop_batches(self.clips, self.plan.clips_of_step(step), self.model.facts, self.config, step)
+        indices, facts = self.plan.clips_of_step(step), self.model.facts
+        batches = crop_batches(self.clips, indices, facts, self.config, step, self.replay)
         total = 0.0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.config.seed, step).initial_seed() ^ 0x5A5A)  # LoRA dropout
@@ -306,6 +319,7 @@ class _Run:
             "base_hash": self.model.facts.base_hash,
             "clips": [_known_by(clip) for clip in self.clips],
             "held_out": [_known_by(clip) for clip in self.held_out],
+            "replay": [_known_by(clip) for clip in self.replay],
         }
 
     def _note(self, kind: str, **values: Any) -> None:

@@ -8,7 +8,7 @@ windows of the user's own songs show against his other songs, and what the codec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from itertools import cycle, islice
 
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from angen.adapters.lora import AppliedAdapter
 from angen.analysis import StyleSpace, frechet_distance, split_half_floor, style_features
-from angen.audio import Audio, read_audio
+from angen.audio import Audio
 from angen.dataset import ClipRecord, Dataset
 from angen.generation import GenerationRequest, generate
 from angen.model import MusicModel
 from angen.progress import Progress, ProgressCallback, no_progress
+from angen.workflows.latents import levelled_clip
 
 Features = NDArray[np.floating]
 
@@ -59,6 +60,7 @@ def compare_adapter(
     pieces: int = 12,
     seconds: float = 15.36,
     noise_scale: float | None = None,
+    guidance: float | None = None,
     first_seed: int = 1000,
     on_progress: ProgressCallback = no_progress,
 ) -> Comparison:
@@ -70,16 +72,18 @@ def compare_adapter(
         adapter: The adapter.
         pieces: How many pieces on each side.
         seconds: Length of each.
-        noise_scale: Starting noise of both sides.
+        noise_scale: Starting noise of the adapter's side; the base has its own.
+        guidance: Guidance of the adapter's side; the base has its own.
         first_seed: Seeds go up from here.
         on_progress: Told of generation and measuring.
     """
     requests = [
-        GenerationRequest(prompt, seconds, first_seed + i, tempo_bpm=tempo, noise_scale=noise_scale)
-        for i, (prompt, tempo) in enumerate(islice(cycle(_wanted(dataset)), pieces))
+        GenerationRequest(prompt, seconds, first_seed + i, tempo_bpm=tempo)
+        for i, (prompt, tempo) in enumerate(islice(cycle(wanted_prompts(dataset)), pieces))
     ]
+    tuned = [replace(request, noise_scale=noise_scale, guidance=guidance) for request in requests]
     base = generate(model, requests, on_progress=on_progress, stage="generating, base")
-    adapted = generate(model, requests, [adapter], on_progress=on_progress, stage="generating, adapter")
+    adapted = generate(model, tuned, [adapter], on_progress=on_progress, stage="generating, adapter")
     space = load_style_space()
     by_song, coded = _dataset_features(model, dataset, on_progress)
     everything = space.project(np.concatenate(list(by_song.values())))
@@ -102,7 +106,7 @@ def load_style_space() -> StyleSpace:
         return StyleSpace.load(path)
 
 
-def _wanted(dataset: Dataset) -> list[tuple[str, float | None]]:
+def wanted_prompts(dataset: Dataset) -> list[tuple[str, float | None]]:
     """Prompts and tempi to try: the user's words at the tempi of his songs, or whole prompts without such words."""
     first_clips: dict[str, ClipRecord] = {}
     for clip in dataset.clips:
@@ -119,7 +123,7 @@ def _dataset_features(
     coded = []
     for done, clip in enumerate(dataset.clips):
         on_progress(Progress("measuring", done, len(dataset.clips)))
-        audio = read_audio(dataset.audio_path(clip)).mono()
+        audio = levelled_clip(dataset, clip, model.facts)
         by_song.setdefault(clip.song, []).append(style_features(audio))
         coded.append(style_features(model.decode(model.encode(audio))))
     on_progress(Progress("measuring", len(dataset.clips), len(dataset.clips)))

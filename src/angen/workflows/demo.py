@@ -74,6 +74,7 @@ def run_demo(
         dataset,
         AppliedAdapter(trained.folder / "best"),
         noise_scale=trained.info.noise_scale,
+        guidance=trained.info.guidance,
         on_progress=on_progress,
     )
     folder = settings.outputs / name
@@ -116,6 +117,7 @@ def _numbers(
         "style_distance_codec": round(comparison.distance_codec, 3),
         "style_windows": comparison.windows,
         "noise_scale": info.noise_scale,
+        "guidance": info.guidance,
         "seconds_training": info.seconds,
         "seconds_computing": round(seconds, 1),
     }

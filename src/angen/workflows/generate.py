@@ -76,7 +76,7 @@ def generate_music(
     """Generate one piece and write it.
 
     A tempo that is neither given nor stated is the adapters' own, the first's that has one; likewise the noise
-    level.
+    level and the guidance.
 
     Args:
         settings: The workspace, where the adapters are.
@@ -140,7 +140,10 @@ def with_adapter_defaults(request: GenerationRequest, adapters: Sequence[Adapter
     tempo = request.tempo_bpm or stated_tempo(request.prompt)
     tempo = tempo or next((info.tempo_bpm for info in adapters if info.tempo_bpm), None)
     noise = request.noise_scale or next((info.noise_scale for info in adapters), None)
-    return replace(request, tempo_bpm=tempo, noise_scale=noise)
+    guidance = request.guidance
+    if guidance is None:
+        guidance = next((info.guidance for info in adapters if info.guidance is not None), None)
+    return replace(request, tempo_bpm=tempo, noise_scale=noise, guidance=guidance)
 
 
 def peak_limited(audio: Audio) -> Audio:

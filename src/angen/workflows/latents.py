@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -14,11 +16,11 @@ from angen.analysis import transposed
 from angen.audio import Audio, read_audio
 from angen.dataset import ClipRecord, Dataset, Split
 from angen.files import atomic_path
-from angen.model import Conditions, MusicModel
+from angen.model import Conditions, ModelFacts, MusicModel
 from angen.progress import Progress, ProgressCallback, no_progress
 from angen.training import ClipVersion, TrainingClip
 
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 def training_clips(
@@ -80,6 +82,22 @@ def _key_at(key: str | None, shift: int) -> str | None:
         return None
 
 
+def song_gain_db(record: ClipRecord, level: float | None) -> float:
+    """The gain in dB that brings a clip's whole song to a level (root mean square), within 24 dB either way.
+
+    One gain a song: what is quiet in it stays quiet. 0 where the level of either is not known.
+    """
+    if level is None or not record.energy:
+        return 0.0
+    return round(min(24.0, max(-24.0, 20 * math.log10(level / record.energy))), 1)
+
+
+def levelled_clip(dataset: Dataset, record: ClipRecord, facts: ModelFacts) -> Audio:
+    """A clip's sound in mono, its song brought to the level of the model."""
+    audio = read_audio(dataset.audio_path(record)).mono()
+    return Audio(audio.samples * np.float32(10 ** (song_gain_db(record, facts.level) / 20)), audio.rate_hz)
+
+
 def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> ClipVersion:
     latents = _latents(model, dataset, record, shift)
     known = at_speed(record, shift)
@@ -91,14 +109,16 @@ def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int
 
 
 def _latents(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> Tensor:
-    """Latents by content: the clip's bytes, the codec's weights and the speed decide, nothing else."""
+    """Latents by content: the clip's bytes, its song's level, the codec's weights and the speed decide."""
     facts = model.facts
-    key = hashlib.sha256(f"{_FORMAT} {record.sha256} {facts.codec_hash} {shift}".encode()).hexdigest()
+    gain_db = song_gain_db(record, facts.level)
+    words = f"{_FORMAT} {record.sha256} {facts.codec_hash} {shift} {gain_db}"
+    key = hashlib.sha256(words.encode()).hexdigest()
     file = dataset.folder / "latents" / facts.id / f"{key[:32]}.safetensors"
     cached = _read(file)
     if cached is not None:
         return cached
-    audio = read_audio(dataset.audio_path(record))
+    audio = levelled_clip(dataset, record, facts)
     if shift:
         audio = Audio(audio.samples, round(audio.rate_hz * 2 ** (shift / 12)))
     latents = model.encode(audio)

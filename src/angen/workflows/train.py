@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from angen.adapters import AdapterInfo, adapter_folder, read_info, write_info
 from angen.adapters.catalogue import METADATA
-from angen.adapters.lora import AppliedAdapter, applied
 from angen.dataset import Dataset, dataset_folder, load_dataset
 from angen.errors import AdapterError
 from angen.files import free_bytes
-from angen.generation import GenerationRequest, sample_latents
 from angen.model import MusicModel
-from angen.progress import Progress, ProgressCallback, no_progress
+from angen.progress import ProgressCallback, no_progress
 from angen.settings import Settings
-from angen.training import TrainConfig, TrainingClip, TrainResult, refuse_empty, train
+from angen.training import TrainConfig, TrainResult, refuse_empty, train
+from angen.workflows.calibrate import calibrate
 from angen.workflows.latents import training_clips
+from angen.workflows.replay import replay_clips
 
-NOISE_SCALES = (0.9, 1.0, 1.1, 1.2, 1.3)
 _LIBRARIES = ("angen", "torch", "peft", "safetensors", "numpy")
 _DISK_NEEDED = 200 * 2**20
 
@@ -89,6 +86,7 @@ def train_adapter(
         began = read_info(folder).created
     clips = training_clips(model, dataset, "train", config.speed_shifts, on_progress=on_progress)
     held_out = training_clips(model, dataset, "validation", on_progress=on_progress)
+    replay = replay_clips(model, settings, on_progress=on_progress) if config.replay_share else []
     if not resume and folder.exists():
         _clear(folder)
     result = train(
@@ -97,6 +95,7 @@ def train_adapter(
         held_out,
         config,
         folder,
+        replay=replay,
         resume=resume,
         on_progress=on_progress,
         should_stop=should_stop,
@@ -104,38 +103,10 @@ def train_adapter(
     tempo = _median_tempo(dataset)
     info = _describe(name, began, dataset, config, model, result, tempo)
     if result.finished and result.best_step > 0:
-        scale = calibrate_noise(model, folder / "best", clips, dataset, tempo, on_progress=on_progress)
-        info = info.model_copy(update={"noise_scale": scale})
+        found = calibrate(model, folder / "best", dataset, clips, on_progress=on_progress)
+        info = info.model_copy(update={"noise_scale": found.noise_scale, "guidance": found.guidance})
     write_info(folder, info)
     return TrainedAdapter(info, folder, result)
-
-
-def calibrate_noise(
-    model: MusicModel,
-    adapter: Path,
-    clips: Sequence[TrainingClip],
-    dataset: Dataset,
-    tempo_bpm: float | None,
-    *,
-    on_progress: ProgressCallback = no_progress,
-) -> float:
-    """The starting noise at which the adapter's music has the level of its training clips.
-
-    Euler steps and guidance leave samples a little weaker or stronger than the data; the deviation of the
-    starting noise makes up for it. Four short pieces are drawn at each of `NOISE_SCALES`.
-    """
-    wanted = torch.cat([clip.original.latents for clip in clips]).square().mean().sqrt()
-    prompt = dataset.info.prompt_prefix or clips[0].original.conditions[0].text
-    seconds = 3 * model.facts.block_frames / model.facts.latent_rate_hz
-    gaps = []
-    with applied(model.network, [AppliedAdapter(adapter)]):
-        for done, scale in enumerate(NOISE_SCALES):
-            on_progress(Progress("calibrating", done, len(NOISE_SCALES)))
-            request = GenerationRequest(prompt, seconds=seconds, tempo_bpm=tempo_bpm, noise_scale=scale)
-            drawn = sample_latents(model, [replace(request, seed=seed) for seed in range(4)])
-            gaps.append(abs(float(torch.cat(drawn).square().mean().sqrt() - wanted)))
-    on_progress(Progress("calibrating", len(NOISE_SCALES), len(NOISE_SCALES)))
-    return NOISE_SCALES[gaps.index(min(gaps))]
 
 
 def _refuse_taken(folder: Path, *, resume: bool, replace_existing: bool) -> None:
