@@ -151,6 +151,12 @@ def _write_shard(task: tuple[CorpusConfig, Path, int, tuple[Path, ...]]) -> int:
     config, folder, shard, soundfonts = task
     count = _shard_clips(config, shard)
     clips = [make_clip(config, shard * SHARD_CLIPS + number, soundfonts) for number in range(count)]
+    save_shard(folder, shard, clips)
+    return count
+
+
+def save_shard(folder: Path, shard: int, clips: Sequence[tuple[NDArray[np.int16], dict[str, Any]]]) -> None:
+    """Write clips (audio and labels) as one shard, the labels last."""
     audio_path, labels_path = _shard_paths(folder, shard)
     labels_path.unlink(missing_ok=True)
     partial = audio_path.with_suffix(".partial")
@@ -159,7 +165,6 @@ def _write_shard(task: tuple[CorpusConfig, Path, int, tuple[Path, ...]]) -> int:
     partial.replace(audio_path)
     partial.write_text("".join(json.dumps(labels) + "\n" for _, labels in clips))
     partial.replace(labels_path)
-    return count
 
 
 # -- reading ---------------------------------------------------------------

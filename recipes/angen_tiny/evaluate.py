@@ -36,6 +36,7 @@ from recipes.angen_tiny.judges import (
 )  # fmt: skip
 from recipes.angen_tiny.prompts import FREE_FORM
 from recipes.angen_tiny.styles import BASE_STYLES
+from recipes.angen_tiny.theory import PITCH_NAMES
 
 BATCH = 24
 Float = NDArray[np.floating[Any]]
@@ -103,11 +104,7 @@ def style_scores(model: AngenTiny, held: Corpus, guidance: float | None, count: 
 def key_score(model: AngenTiny, guidance: float | None, count: int = 4) -> dict[str, float]:
     """Stated keys heard: exact, and exact or relative."""
     rng = np.random.default_rng(21)
-    keys = [
-        f"{tonic} {mode}"
-        for tonic in ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-        for mode in ("major", "minor")
-    ]
+    keys = [f"{tonic} {mode}" for tonic in PITCH_NAMES for mode in ("major", "minor")]
     asked = [(style, keys[int(rng.integers(24))]) for style in BASE_STYLES for _ in range(count)]
     requests = [
         GenerationRequest(f"{style} in {key}", 2 * WINDOW_S, n, guidance=guidance)

@@ -29,6 +29,7 @@ from angen.audio import Audio
 from angen.model import AngenTiny
 from recipes.angen_tiny.corpus import Corpus, load_corpus
 from recipes.angen_tiny.styles import BASE_STYLES
+from recipes.angen_tiny.theory import PITCH_NAMES
 
 WINDOW_S = 7.68
 JUDGE = Path(__file__).with_name("judge.safetensors")
@@ -36,7 +37,6 @@ CODED = 1500  # clips whose round trip through the codec is learnt from too
 _SIZE, _HOP, _RMS = 1024, 256, 0.12
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)  # Krumhansl & Kessler 1982
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-_PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
 def log_mel(audio: Audio) -> NDArray[np.float32]:
@@ -107,7 +107,7 @@ def heard_key(audio: Audio) -> str:
         warnings.simplefilter("ignore")
         chroma = librosa.feature.chroma_cqt(y=mono, sr=22_050).mean(axis=1)
     scores = {
-        f"{_PITCHES[tonic]} {mode}": float(np.corrcoef(np.roll(profile, tonic), chroma)[0, 1])
+        f"{PITCH_NAMES[tonic]} {mode}": float(np.corrcoef(np.roll(profile, tonic), chroma)[0, 1])
         for tonic in range(12)
         for mode, profile in (("major", _MAJOR), ("minor", _MINOR))
     }
@@ -120,7 +120,7 @@ def key_is_near(heard: str, stated: str) -> bool:
         return True
     tonic, mode = heard.split()
     shift, other = (9, "minor") if mode == "major" else (3, "major")
-    return f"{_PITCHES[(_PITCHES.index(tonic) + shift) % 12]} {other}" == stated
+    return f"{PITCH_NAMES[(PITCH_NAMES.index(tonic) + shift) % 12]} {other}" == stated
 
 
 # -- fitting ---------------------------------------------------------------

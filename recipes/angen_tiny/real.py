@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from angen.analysis import analyze_audio
 from angen.audio import Audio, read_audio, write_audio
-from recipes.angen_tiny.corpus import CAPTIONS, CLIP_S, CLIP_SAMPLES, RATE_HZ, SHARD_CLIPS
+from recipes.angen_tiny.corpus import CAPTIONS, CLIP_S, CLIP_SAMPLES, RATE_HZ, SHARD_CLIPS, save_shard
 
 LEVEL = 0.12  # root mean square of a song
 QUIET = 0.004  # of a clip left out as silence
@@ -264,18 +264,12 @@ def write(sources: Path, role: str, out: Path) -> None:
                         "package": work.album.package, "role": role})  # fmt: skip
         clips += made
         while len(clips) >= SHARD_CLIPS:
-            _write_shard(out, shard, clips[:SHARD_CLIPS])
+            save_shard(out, shard, clips[:SHARD_CLIPS])
             clips, shard = clips[SHARD_CLIPS:], shard + 1
         print(f"{work.album.id}/{work.title}: {len(made)} clips", flush=True)
     if clips:
-        _write_shard(out, shard, clips)
+        save_shard(out, shard, clips)
     (out / "attribution.json").write_text(json.dumps(credits, indent=1, ensure_ascii=False) + "\n")
-
-
-def _write_shard(out: Path, shard: int, clips: list[tuple[NDArray[np.int16], dict[str, Any]]]) -> None:
-    np.save(out / f"{shard:05d}.npy", np.stack([audio for audio, _ in clips]))
-    lines = "".join(json.dumps(labels) + "\n" for _, labels in clips)
-    (out / f"{shard:05d}.jsonl").write_text(lines)
 
 
 def write_songs(sources: Path, role: str, out: Path) -> None:

@@ -23,7 +23,7 @@ from angen.cli.console import (
 from angen.progress import Progress
 
 if TYPE_CHECKING:
-    from angen.lyrics import Brief, Problem, SingingTime
+    from angen.lyrics import Brief, Lyrics, Problem, SingingTime
     from angen.workflows.lyrics import LyricsResult, Writer
 
 app = typer.Typer(no_args_is_help=True, help="Lyrics: write, continue, rewrite, structure and check them.")
@@ -101,14 +101,10 @@ def continue_(
     json: JsonOption = False,
 ) -> None:
     """Go on where lyrics stop; what there is stays."""
-    from angen.lyrics import guess_language, read_lyrics
-
-    read = read_lyrics(_text(file))
-    _say_problems(read.problems)
-    language = language or guess_language(" ".join(read.lyrics.lines))
-    brief = _brief(theme, mood, language, form, seconds, tempo, seed)
+    lyrics, guessed = _read(file)
+    brief = _brief(theme, mood, language or guessed, form, seconds, tempo, seed)
     with _writer(offline, url, model) as writer:
-        _show(writer.continue_(read.lyrics, brief, sections=sections), out, json)
+        _show(writer.continue_(lyrics, brief, sections=sections), out, json)
 
 
 @app.command()
@@ -134,14 +130,10 @@ def rewrite(
     json: JsonOption = False,
 ) -> None:
     """Write sections anew, of the same shape; the others stay."""
-    from angen.lyrics import guess_language, read_lyrics
-
-    read = read_lyrics(_text(file))
-    _say_problems(read.problems)
-    language = language or guess_language(" ".join(read.lyrics.lines))
-    brief = _brief(theme, mood, language, form, seconds, tempo, seed)
+    lyrics, guessed = _read(file)
+    brief = _brief(theme, mood, language or guessed, form, seconds, tempo, seed)
     with _writer(offline, url, model) as writer:
-        _show(writer.rewrite(read.lyrics, brief, sections=section or ()), out, json)
+        _show(writer.rewrite(lyrics, brief, sections=section or ()), out, json)
 
 
 @app.command()
@@ -265,6 +257,15 @@ def _show(result: LyricsResult, out: Path | None, json: bool) -> None:
     say(f"By the {written.source}, about {clock_text(result.time.usual_s)} sung.", *written.notes)
     say(*result.time.warnings)
     _say_problems(written.problems)
+
+
+def _read(file: str) -> tuple[Lyrics, str]:
+    """Lyrics of a file, their problems told, and the language they seem to be in."""
+    from angen.lyrics import guess_language, read_lyrics
+
+    read = read_lyrics(_text(file))
+    _say_problems(read.problems)
+    return read.lyrics, guess_language(" ".join(read.lyrics.lines))
 
 
 def _say_problems(problems: tuple[Problem, ...]) -> None:

@@ -120,9 +120,9 @@ def _beats(
     """What the model is told of each frame: a steady beat grid and the form, a row a request."""
     facts = model.facts
     rows = []
+    frames = max(1, math.ceil(requests[0].seconds * facts.latent_rate_hz - 1e-6))  # all are of one length
+    frames += -frames % facts.block_frames
     for request, tempo in zip(requests, tempi, strict=True):
-        frames = max(1, math.ceil(request.seconds * facts.latent_rate_hz - 1e-6))
-        frames += -frames % facts.block_frames
         beats, downbeats = ([], []) if tempo is None else steady_grid(tempo, frames / facts.latent_rate_hz)
         sections, ends_s = place_form(request.form, request.ending, request.seconds, tempo)
         rows.append(model.beats(beats, downbeats, frames, sections=sections, ends_s=ends_s))
