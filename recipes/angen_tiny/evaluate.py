@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from angen.analysis import StyleSpace, frechet_distance, split_half_floor, style_features
+from angen.audio import Audio
 from angen.generation import GenerationRequest, sample_latents
 from angen.model import AngenTiny
-from recipes.angen_tiny.corpus import Corpus, load_corpus
+from recipes.angen_tiny.corpus import RATE_HZ, Corpus, load_corpus
 from recipes.angen_tiny.judges import (
     WINDOW_S,
     heard_key,
@@ -130,6 +131,67 @@ def diversity(model: AngenTiny, held: Corpus, guidance: float | None) -> float:
     return round(float(np.mean(shares)), 3)
 
 
+def form_scores(model: AngenTiny, held: Corpus, guidance: float | None) -> dict[str, float]:
+    """Whether sections change the music where they should, and whether it ends when asked.
+
+    `section_novelty` is the change of the latents' mean over four seconds at the border of verse and chorus, as a
+    multiple of that at the other bar lines of the piece, beside the same pieces drawn without a form and held-back
+    clips at their own borders. `ending_db` is the level of the last half second against the whole.
+    """
+    tempo, seconds, border = 125.0, 30.72, 8
+    plain = [
+        GenerationRequest(f"{style} music", seconds, n, tempo_bpm=tempo, guidance=guidance)
+        for n, style in enumerate(BASE_STYLES)
+    ]
+    bars = [1.92 * n for n in range(1, 16)]
+    formed = draw(model, [replace(request, form="verse 8, chorus 8") for request in plain])
+    ended = draw(model, [replace(request, ending=True) for request in plain])
+    loose = draw(model, plain)
+    known = [_novelty_at(x, bars, bars[border - 1]) for x in formed]
+    return {
+        "section_novelty": _mean(known),
+        "section_novelty_without_form": _mean(_novelty_at(x, bars, bars[border - 1]) for x in loose),
+        "section_novelty_held": _mean(_held_novelty(model, held)),
+        "ending_db": _mean(_last_db(model.decode(x).samples) for x in ended),
+        "no_ending_db": _mean(_last_db(model.decode(x).samples) for x in loose),
+    }
+
+
+def _novelty_at(latents: Tensor, bars_s: Sequence[float], border_s: float) -> float:
+    """Change at a border as a multiple of the mean change at the other bar lines that have room around them."""
+    rate, reach = 12.5, 50
+    changes = {}
+    for bar in bars_s:
+        at = round(bar * rate)
+        if reach <= at <= len(latents) - reach:
+            before, after = latents[at - reach : at].mean(0), latents[at : at + reach].mean(0)
+            changes[bar] = float((after - before).norm())
+    others = [change for bar, change in changes.items() if abs(bar - border_s) > 1.0]
+    nearest_bar = min(changes, key=lambda bar: abs(bar - border_s))
+    return changes[nearest_bar] / float(np.mean(others))
+
+
+def _held_novelty(model: AngenTiny, held: Corpus) -> list[float]:
+    """The same of composed clips with a border near their middle."""
+    found = []
+    for i in labelled(held):
+        labels = held.labels[i]
+        borders = [span["start_s"] for span in labels["sections"] if 4.5 < span["start_s"] < 10.5]
+        if borders and len([bar for bar in labels["downbeats_s"] if 4 <= bar <= 11.3]) >= 3:
+            latents = model.encode(Audio(held.audio(i)[None], 24_000))
+            found.append(_novelty_at(latents, labels["downbeats_s"], borders[0]))
+    return found
+
+
+def _last_db(samples: Float) -> float:
+    last = samples[..., -RATE_HZ // 2 :]
+    return float(10 * np.log10((np.mean(last**2) + 1e-9) / (np.mean(samples**2) + 1e-9)))
+
+
+def _mean(values: Iterable[float]) -> float:
+    return round(float(np.mean(list(values))), 2)
+
+
 def _mean_distance(pieces: Sequence[Tensor]) -> float:
     flat = torch.stack([piece[:96].float().flatten() for piece in pieces])
     return float(torch.nn.functional.pdist(flat).mean())
@@ -175,7 +237,7 @@ def main() -> None:
     for guidance in options.guidance:
         figures: dict[str, Any] = {"guidance": guidance, **style_scores(model, held, guidance, options.count)}
         if not options.only_style:
-            figures |= key_score(model, guidance)
+            figures |= key_score(model, guidance) | form_scores(model, held, guidance)
             figures["diversity"] = diversity(model, held, guidance)
             if options.train and options.held:
                 figures |= nearest(model, options.held, options.train, guidance)

@@ -3,7 +3,7 @@
     python -m recipes.angen_tiny.train_flow encode --corpus work/base --codec work/codec --out work/base.pt
     python -m recipes.angen_tiny.train_flow words --corpus work/base --text work/text
     python -m recipes.angen_tiny.train_flow train --data work/base.pt --validation work/val.pt --text work/text \
-        --out work/flow --minutes 50
+        --style work/style.safetensors --out work/flow --minutes 50
     python -m recipes.angen_tiny.train_flow train --data work/base.pt --real work/real_train.pt \
         --validation work/val.pt --real-validation work/real_val.pt --text work/text \
         --start work/flow/state.pt --out work/flow2 --minutes 110
@@ -51,8 +51,9 @@ FRAMES = BLOCK * CROP_BLOCKS
 WORD_LIMIT = 32
 BATCH = 8
 REAL_SHARE = 3  # crops of a batch that are real recordings, where there are any
-WORD_GAIN = 8.0  # the same for words, which stand beside a time embedding of 3.8 in every text token
-PROMPT_GAIN = 3.0  # what the style vector is raised by before the stage that learns to obey it
+WORD_SCALE = (
+    2.4  # of word vectors at the start: they stand beside a time embedding of 3.8 in every text token
+)
 RATE = 1.2e-3
 EMA = 0.999
 _KEPT = ("style", "tempo_bpm", "beats_s", "downbeats_s", "sections", "ends_s", "captions", "key")
@@ -63,7 +64,7 @@ def build_network() -> DiT:
     network = DiT(**{key: value for key, value in NETWORK.items() if key != "block_size"})
     torch.nn.init.zeros_(network.proj_out.weight)
     torch.nn.init.zeros_(network.proj_out.bias)
-    torch.nn.init.normal_(network.text_embed.text_embed.weight, std=0.3)
+    torch.nn.init.normal_(network.text_embed.text_embed.weight, std=WORD_SCALE)
     for name, weight in network.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             weight.data.mul_((2 * NETWORK["depth"]) ** -0.5)
@@ -217,7 +218,7 @@ def batch_loss(
     noise = torch.randn(clean.shape, generator=generator)
     noisy, velocity = mix(clean, noise, times)
     with torch.autocast("cpu", torch.bfloat16):
-        vectors = style(sentences, tempi) * (~drop_style)[:, None]
+        vectors = style(sentences, tempi, ids) * (~drop_style)[:, None]
         predicted = training_forward(
             network,
             text_ids=ids * ~drop_words[:, None],
@@ -254,14 +255,14 @@ def train(options: argparse.Namespace) -> None:
         data = joined(data, load(options.real, options.text))
         held.append(load(options.real_validation, options.text))
     torch.manual_seed(0)
-    network, style = build_network(), StyleEncoder()
+    network, style = build_network(), StyleEncoder(NETWORK["text_num_embeds"])
     parts = torch.nn.ModuleDict({"network": network, "style": style})
     if options.start:
-        _begin_with(parts, torch.load(options.start, weights_only=True)["mean"])
-        if options.prompts:
-            network.text_embed.text_embed.weight.data.mul_(WORD_GAIN)
-            style.layers[-1].weight.data.mul_(PROMPT_GAIN)
-            style.layers[-1].bias.data.mul_(PROMPT_GAIN)
+        _begin_with(
+            parts, torch.load(options.start, weights_only=True)["mean"], keep_style=bool(options.style)
+        )
+    if options.style:
+        style.load_state_dict(load_file(options.style))
     mean = copy.deepcopy(parts).requires_grad_(False)
     matrices = [p for p in parts.parameters() if p.ndim > 1]
     others = [p for p in parts.parameters() if p.ndim <= 1]
@@ -311,10 +312,12 @@ def train(options: argparse.Namespace) -> None:
             saved = mark = time.monotonic()
 
 
-def _begin_with(parts: torch.nn.Module, former: dict[str, Tensor]) -> None:
+def _begin_with(parts: torch.nn.Module, former: dict[str, Tensor], keep_style: bool) -> None:
     """Fill in weights of a former run; frame features and words it did not have keep their first values."""
     filled = parts.state_dict()
     for name, values in former.items():
+        if keep_style and name.startswith("style."):
+            continue
         grown = tuple(slice(size) for size in values.shape)
         filled[name][grown] = values
     parts.load_state_dict(filled)
@@ -327,7 +330,7 @@ def main() -> None:
     )
     parser.add_argument("stage", choices=["encode", "words", "train"])
     for name in (
-        "corpus", "codec", "text", "data", "validation", "real", "real-validation", "start", "keep", "out",
+        "corpus", "codec", "text", "data", "validation", "real", "real-validation", "start", "style", "keep", "out",
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument(

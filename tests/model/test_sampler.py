@@ -91,6 +91,20 @@ def test_the_null_branch_hears_neither_text_nor_style(asked):
     close(null(), before)
 
 
+def test_the_null_branch_may_be_told_less_of_each_frame(make_network):
+    asked = Asked(make_network(beat_dim=3))
+    with torch.no_grad():
+        asked.network.transformer.beat_embed.weight.normal_(std=0.1)
+    told = torch.randn(2, 3 * asked.network.block_frames, 3, generator=torch.Generator().manual_seed(1))
+    plain = asked.draw(beats=told)
+    assert all(map(torch.equal, plain, asked.draw(beats=told, null_beats=told.clone())))
+    led = asked.draw(beats=told, null_beats=torch.zeros_like(told))
+    assert all(float((ours - theirs).abs().max()) > 1e-3 for ours, theirs in zip(led, plain, strict=True))
+    unguided = SamplerSettings(steps=2, guidance_strength=0.0)
+    alone = asked.draw(unguided, beats=told)
+    assert all(map(torch.equal, alone, asked.draw(unguided, beats=told, null_beats=torch.zeros_like(told))))
+
+
 def test_a_guidance_too_small_to_matter_costs_no_second_branch(asked):
     sizes = set()
     asked.draw(

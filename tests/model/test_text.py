@@ -188,9 +188,17 @@ def test_an_unknown_tempo_has_no_features_and_known_ones_differ():
 
 def test_the_style_depends_on_the_words_and_on_the_tempo(table):
     torch.manual_seed(0)
-    encoder = StyleEncoder()
-    sentence = torch.stack([table.vector("calypso"), table.vector("metal"), table.vector("calypso")])
-    style = encoder(sentence, torch.tensor([112.0, 112.0, 0.0])).detach()
-    assert style.shape == (3, 512)
-    assert float((style[0] - style[1]).abs().max()) > 1e-3
-    assert float((style[0] - style[2]).abs().max()) > 1e-3
+    encoder = StyleEncoder(9)
+    sentence = torch.stack([table.vector("calypso"), table.vector("metal"), *2 * [table.vector("calypso")]])
+    tempi = torch.tensor([112.0, 112.0, 0.0, 112.0])
+    style = encoder(sentence, tempi, torch.tensor([[1, 2], [1, 2], [1, 2], [1, 3]])).detach()
+    assert style.shape == (4, 512)
+    assert float(torch.pdist(style).min()) > 1e-2
+
+
+def test_padding_and_the_start_say_nothing_to_the_style(table):
+    torch.manual_seed(0)
+    encoder = StyleEncoder(9)
+    sentence, tempi = table.vector("calypso")[None], torch.tensor([112.0])
+    bare = encoder(sentence, tempi, torch.tensor([[5]]))
+    assert torch.equal(bare, encoder(sentence, tempi, torch.tensor([[1, 5, 0, 0]])))

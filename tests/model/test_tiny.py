@@ -367,3 +367,13 @@ def test_beats_are_heard_and_need_not_fill_the_last_block(small_model, frames):
 def test_memory_is_kept_only_where_glibc_is(monkeypatch):
     monkeypatch.setattr("sys.platform", "darwin")
     assert keep_freed_memory() is False
+
+
+def test_more_words_than_the_network_has_rows_for_are_refused(small_model_folder, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(small_model_folder, folder, symlinks=True)
+    words = json.loads((folder / "words.json").read_text())
+    (folder / "words.json").unlink()
+    (folder / "words.json").write_text(json.dumps([*words, *(f"more{n}" for n in range(100))]))
+    with pytest.raises(ModelError, match=r"words\.json .* goes to id 2160"):
+        AngenTiny(folder)

@@ -51,7 +51,7 @@ class SamplerSettings:
 
 
 class _Past:
-    """Keys and values of the text and of the blocks kept, for every layer."""
+    """Keys and values of the text and of the blocks kept, for every layer. Without a limit nothing is kept twice."""
 
     def __init__(self, text: list[LayerCache] | None, limit: int) -> None:
         self.text = text
@@ -60,10 +60,11 @@ class _Past:
         self.joined: list[LayerCache] | None = text
 
     def push(self, block: list[LayerCache]) -> None:
-        self.blocks.append(block)
         if self.limit:
-            self.blocks = self.blocks[-self.limit :]
-        parts = ([self.text] if self.text is not None else []) + self.blocks
+            self.blocks = [*self.blocks, block][-self.limit :]
+            parts = ([self.text] if self.text is not None else []) + self.blocks
+        else:
+            parts = ([self.joined] if self.joined is not None else []) + [block]
         self.joined = [
             (
                 torch.cat([part[i][0] for part in parts], dim=2),
@@ -86,6 +87,7 @@ class _Branches:
         text_valid: Tensor,
         style: Tensor,
         beats: Tensor | None,
+        null_beats: Tensor | None,
         settings: SamplerSettings,
     ) -> None:
         self.network, self.strength = network, settings.guidance_strength
@@ -94,7 +96,7 @@ class _Branches:
             text_ids = torch.cat([text_ids, torch.zeros_like(text_ids)])
             text_valid = torch.cat([text_valid, text_valid])
             style = torch.cat([style, torch.zeros_like(style)])
-            beats = None if beats is None else torch.cat([beats, beats])
+            beats = None if beats is None else torch.cat([beats, beats if null_beats is None else null_beats])
         self.style, self.beats = style, beats
         self.padding = None if bool(text_valid.all()) else text_valid
         self.past = _Past(_text_pass(network, text_ids, text_valid, style), settings.history_blocks)
@@ -138,6 +140,7 @@ def sample_blocks(
     settings: SamplerSettings,
     noise: Callable[[int], Tensor],
     beats: Tensor | None = None,
+    null_beats: Tensor | None = None,
     time_grid: Tensor | None = None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     on_velocity: Callable[[int, int, Tensor], None] = lambda block, step, velocity: None,
@@ -154,6 +157,7 @@ def sample_blocks(
         settings: How to draw.
         noise: Gives the standard normal start of block b, (B, block_frames, C).
         beats: Beat features for every frame drawn (B, blocks * block_frames, beat_dim), or None.
+        null_beats: The same for the null branch, which guidance leads away from; None for `beats`.
         time_grid: Flow times of the steps, rising from 0 to 1, `steps` + 1 of them; uniform if None.
         on_step: Called after every step with steps done and in all; may raise to cancel.
         on_velocity: Called with block, step and the velocities of both branches (2B or B, block, C).
@@ -163,7 +167,7 @@ def sample_blocks(
     """
     blocks = -(-frames // block_frames)
     grid = (torch.linspace(0, 1, settings.steps + 1) if time_grid is None else time_grid).tolist()
-    branches = _Branches(network, text_ids, text_valid, style, beats, settings)
+    branches = _Branches(network, text_ids, text_valid, style, beats, null_beats, settings)
     drawn: list[Tensor] = []
     ended = torch.zeros(len(style), dtype=torch.bool)
     for block in range(blocks):

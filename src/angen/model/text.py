@@ -20,6 +20,7 @@ from angen.model.dit import WIDTH
 
 TABLE_DIMS = 128
 TEMPO_DIMS = 12
+WORD_DIMS = 96
 MAX_WORDS = 31
 START_ID = 1
 FIRST_WORD_ID = 2
@@ -90,6 +91,11 @@ class Vocabulary:
         self.words = tuple(words)
         self._ids = {word: i + FIRST_WORD_ID for i, word in enumerate(words)}
 
+    @property
+    def largest_id(self) -> int:
+        """The id of the last word."""
+        return len(self.words) + FIRST_WORD_ID - 1
+
     def ids(self, prompt: str) -> list[int]:
         """A start id, then the ids of the known words in their order, at most 32 in all."""
         known = [self._ids[word] for word in words_of(prompt) if word in self._ids]
@@ -127,14 +133,25 @@ def tempo_features(tempo_bpm: Tensor) -> Tensor:
 
 
 class StyleEncoder(nn.Module):
-    """Sentence vector and tempo to the style vector the network takes."""
+    """Sentence vector, known words and tempo to the style vector the network takes.
 
-    def __init__(self) -> None:
+    The sentence copes with words never seen, the known words say exactly what was asked.
+
+    Args:
+        words: Largest word id.
+    """
+
+    def __init__(self, words: int) -> None:
         super().__init__()
+        self.words = nn.Embedding(words + 1, WORD_DIMS)
         self.layers = nn.Sequential(
-            nn.Linear(TABLE_DIMS + TEMPO_DIMS, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH)
+            nn.Linear(TABLE_DIMS + WORD_DIMS + TEMPO_DIMS, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH)
         )
 
-    def forward(self, sentence: Tensor, tempo_bpm: Tensor) -> Tensor:
-        """Style vectors (B, 512) of sentence vectors (B, 128) and tempi (B,), 0 for unknown."""
-        return self.layers(torch.cat([sentence, tempo_features(tempo_bpm)], dim=-1))  # type: ignore[no-any-return]
+    def forward(self, sentence: Tensor, tempo_bpm: Tensor, ids: Tensor) -> Tensor:
+        """Style vectors (B, 512) of sentence vectors (B, 128), tempi (B,), 0 for unknown, and word ids (B, L)."""
+        known = (ids >= FIRST_WORD_ID).unsqueeze(-1)
+        count = known.sum(1).clamp(min=1)
+        words = (self.words(ids) * known).sum(1) / count.sqrt()
+        told = [sentence * TABLE_DIMS**0.5, words, tempo_features(tempo_bpm)]
+        return self.layers(torch.cat(told, dim=-1))  # type: ignore[no-any-return]

@@ -19,12 +19,19 @@ from torch import Tensor
 
 from angen.audio import Audio
 from angen.errors import GenerationError, ModelError
-from angen.files import content_hash
+from angen.files import content_hash, safe_name
 from angen.model import codec as codec_room
-from angen.model.beats import beat_features
+from angen.model.beats import BEAT_DIM, beat_features
 from angen.model.flow import masked_loss, mix
 from angen.model.form import form_features
-from angen.model.music_model import LORA_TARGETS, ConditionBatch, Conditions, FlowBatch, ModelFacts
+from angen.model.music_model import (
+    LORA_TARGETS,
+    ConditionBatch,
+    Conditions,
+    FlowBatch,
+    ModelFacts,
+    StyleVector,
+)
 from angen.model.network import FlowNetwork, load_network, load_weights, read_json, read_tensors
 from angen.model.precision import autocast
 from angen.model.sampler import SamplerSettings, sample_blocks
@@ -64,11 +71,17 @@ class AngenTiny:
         self.network: FlowNetwork = load_network(self.folder)
         self.codec = codec_room.Codec(channels=config["mel_dim"])
         load_weights(self.codec, self.folder / "codec.safetensors")
-        self.style_encoder = StyleEncoder()
+        self.style_encoder = StyleEncoder(config["text_num_embeds"])
         load_weights(self.style_encoder, self.folder / "style.safetensors")
         for part in (self.codec, self.style_encoder):
             part.eval().requires_grad_(False)
         self.vocabulary = Vocabulary(read_json(self.folder / "words.json"))
+        if self.vocabulary.largest_id > config["text_num_embeds"]:
+            raise ModelError(
+                f"words.json in {self.folder} goes to id {self.vocabulary.largest_id}; "
+                f"model.json has ids to {config['text_num_embeds']}.",
+                remedy="Install Angen again, or make the weights with recipes/angen_tiny.",
+            )
         self.words = WordTable(
             read_tensors(self.folder / "table.safetensors")["table"], self.folder / "tokenizer.json"
         )
@@ -80,7 +93,7 @@ class AngenTiny:
         hashes = {name: content_hash(self.folder / name) for name in WEIGHTS}
         joined = "\n".join(f"{name} {digest}" for name, digest in sorted(hashes.items()))
         return ModelFacts(
-            id="angen-tiny",
+            id=safe_name(str(self._config.get("id", "angen-tiny"))),  # a merged copy has its own
             base_hash=hashlib.sha256(joined.encode()).hexdigest(),
             codec_hash=hashes["codec.safetensors"],
             rate_hz=codec_room.RATE_HZ,
@@ -108,12 +121,27 @@ class AngenTiny:
         samples = self.codec.decode(latents.unsqueeze(0)).clamp(-1, 1)
         return Audio(samples.numpy(), codec_room.RATE_HZ)
 
-    def conditions(self, prompt: str, *, tempo_bpm: float | None = None) -> Conditions:
+    def conditions(
+        self,
+        prompt: str,
+        *,
+        tempo_bpm: float | None = None,
+        lyrics: str = "",
+        style: StyleVector | None = None,
+    ) -> Conditions:
         """Tensors of a prompt; a tempo given here wins over one stated in the prompt."""
+        if lyrics.strip() or style is not None:
+            raise GenerationError(
+                "angen-tiny takes words and a tempo, no lyrics and no style vector.",
+                remedy="Use a model that sings: --model diffrhythm2.",
+            )
         tempo = tempo_bpm if tempo_bpm is not None else stated_tempo(prompt)
+        ids = torch.tensor(self.vocabulary.ids(prompt))
         with torch.no_grad():
-            style = self.style_encoder(self.words.vector(prompt)[None], torch.tensor([tempo or 0.0]))[0]
-        return Conditions(prompt, tempo, torch.tensor(self.vocabulary.ids(prompt)), style)
+            vector = self.style_encoder(
+                self.words.vector(prompt)[None], torch.tensor([tempo or 0.0]), ids[None]
+            )
+        return Conditions(prompt, tempo, ids, vector[0])
 
     def beats(
         self,
@@ -170,6 +198,9 @@ class AngenTiny:
         frames = max(1, math.ceil(duration_s * codec_room.LATENT_RATE_HZ - 1e-6))
         if beats is not None and beats.shape[1] % block:
             beats = torch.nn.functional.pad(beats, (0, 0, 0, -beats.shape[1] % block))
+        formless = None
+        if beats is not None:  # so that guidance brings out sections and endings, while the beat stays
+            formless = torch.cat([beats[..., :BEAT_DIM], torch.zeros_like(beats[..., BEAT_DIM:])], dim=-1)
         return sample_blocks(
             self.network.transformer,
             text_ids=batch.text_ids,
@@ -180,6 +211,7 @@ class AngenTiny:
             settings=settings,
             noise=lambda _: torch.stack([torch.randn(block, channels, generator=g) for g in sources]),
             beats=beats,
+            null_beats=formless,
             on_step=on_step,
         )
 
