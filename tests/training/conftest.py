@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -139,7 +141,8 @@ def run(model: ToyModel) -> Callable[..., TrainResult]:
 
     def start(folder: Path, **how: Any) -> TrainResult:
         torch.manual_seed(next(processes))  # no run finds the randomness of another process
-        loop = {key: how.pop(key) for key in ("resume", "on_progress", "should_stop", "replay") if key in how}
+        names = ("resume", "on_progress", "should_stop", "replay", "on_event", "on_validated")
+        loop = {key: how.pop(key) for key in names if key in how}
         clips, held_out = how.pop("clips", None), how.pop("held_out", None)
         config = TrainConfig(**{**BASIC, **how})
         if clips is None:
@@ -151,3 +154,14 @@ def run(model: ToyModel) -> Callable[..., TrainResult]:
         return train(model, clips, held_out, config, folder, **loop)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def killing() -> Any:
+    """The module `killing.py` beside this file."""
+    spec = importlib.util.spec_from_file_location("killing", Path(__file__).with_name("killing.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["killing"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

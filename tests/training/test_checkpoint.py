@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from angen.adapters.lora import LoraSpec, attach, detach, trainable
@@ -21,6 +22,7 @@ from angen.training.checkpoint import (
     save_checkpoint,
     whole_folder,
 )
+from angen.training.resume import read_events
 
 Run = Callable[..., TrainResult]
 Parts = tuple[Any, torch.optim.Optimizer]
@@ -109,14 +111,14 @@ def test_a_full_disk_in_mid_run_leaves_a_run_that_can_be_resumed(
     kept = checkpoint.save_file
     saves = iter(range(100))
 
-    def full(tensors: dict[str, torch.Tensor], path: str) -> None:
+    def full(tensors: dict[str, torch.Tensor], path: str, header: dict[str, str]) -> None:
         if next(saves) >= 3:
             Path(path).write_bytes(b"half of it")
             raise OSError(28, "No space left on device")
-        kept(tensors, path)
+        kept(tensors, path, header)
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(TrainingError, match=r"No space.*step_000003, is intact.*--resume"):
         run(tmp_path / "full", checkpoint_every=1)
     monkeypatch.undo()
     folder = tmp_path / "full" / "checkpoints"
@@ -151,6 +153,7 @@ def test_a_crash_in_the_middle_of_the_exchange_brings_the_old_folder_back(
     target.mkdir()
     (target / "one").write_text("1")
     rename = Path.rename
+    monkeypatch.setattr("angen.files.whole._exchange", lambda *_: False)  # as on other systems
 
     def refuse(path: Path, other: Path) -> Path:
         if path.name.endswith(".part"):
@@ -175,18 +178,14 @@ def test_pruning_keeps_the_last_ones(tmp_path: Path, keep: int) -> None:
     assert [path.name for path in checkpoints(tmp_path)] == [f"step_{step:06d}" for step in steps[-keep:]]
 
 
-def _without_moments(folder: Path) -> None:
-    save_file({}, folder / "optimiser.safetensors")
+def _rewrite(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        file = folder / "optimiser.safetensors"
+        with safe_open(file, framework="pt") as opened:
+            header = opened.metadata()
+        save_file(change(load_file(file)), file, header)
 
-
-def _misshapen_moments(folder: Path) -> None:
-    stored = load_file(folder / "optimiser.safetensors")
-    save_file({name: value.new_zeros(3) for name, value in stored.items()}, folder / "optimiser.safetensors")
-
-
-def _foreign_names(folder: Path) -> None:
-    stored = load_file(folder / "optimiser.safetensors")
-    save_file({f"x{name}": value for name, value in stored.items()}, folder / "optimiser.safetensors")
+    return damage
 
 
 def _shorten(name: str) -> Callable[[Path], None]:
@@ -196,17 +195,29 @@ def _shorten(name: str) -> Callable[[Path], None]:
     return damage
 
 
+def _nonsense(folder: Path) -> None:
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "validations": 3}))
+
+
 DAMAGES: dict[str, Callable[[Path], Any]] = {
     "state cut": _shorten("state.json"),
     "state empty": lambda folder: (folder / "state.json").write_bytes(b""),
     "state a list": lambda folder: (folder / "state.json").write_text("[]"),
     "state of nothing": lambda folder: (folder / "state.json").write_text("{}"),
+    "state missing": lambda folder: (folder / "state.json").unlink(),
+    "state of nonsense": _nonsense,
     "state no text": lambda folder: (folder / "state.json").write_bytes(b"\xff\xfe\x00"),
     "optimiser cut": _shorten("optimiser.safetensors"),
     "optimiser missing": lambda folder: (folder / "optimiser.safetensors").unlink(),
-    "optimiser empty": _without_moments,
-    "optimiser misshapen": _misshapen_moments,
-    "optimiser of other names": _foreign_names,
+    "optimiser without a header": lambda folder: save_file({}, folder / "optimiser.safetensors"),
+    "optimiser empty": _rewrite(lambda stored: {}),
+    "optimiser misshapen": _rewrite(
+        lambda stored: {key: value.new_zeros(3) for key, value in stored.items()}
+    ),
+    "optimiser of other names": _rewrite(lambda stored: {f"{key}x": value for key, value in stored.items()}),
+    "optimiser of fewer names": _rewrite(lambda stored: dict(list(stored.items())[3:])),
+    "optimiser of fewer kinds": _rewrite(lambda stored: dict(list(stored.items())[1:])),
     "weights cut": _shorten("adapter_model.safetensors"),
     "weights missing": lambda folder: (folder / "adapter_model.safetensors").unlink(),
 }
@@ -229,10 +240,36 @@ def stopped(run: Run, shared: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_named(run: Run, stopped: Path, damage: str) -> None:
-    DAMAGES[damage](stopped / "checkpoints" / "step_000003")
-    with pytest.raises(TrainingError, match=r"step_000003.* Delete its folder"):
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_serves(
+    run: Run, stopped: Path, damage: str
+) -> None:
+    folder = stopped / "checkpoints"
+    DAMAGES[damage](folder / "step_000003")
+    notes: list[str] = []
+    how = {"should_stop": lambda: True, "on_progress": lambda progress: notes.append(progress.note)}
+    assert run(stopped, checkpoint_every=1, resume=True, **how).steps == 3
+    assert "step_000003" in notes[0]
+    assert notes[0].endswith("Going on from step 2.")
+    [told] = [event for event in read_events(stopped) if event["kind"] == "damaged"]
+    assert "step_000003" in told["problem"]
+    [aside] = folder.glob(".step_000003.*.damaged")
+    assert aside.is_dir()
+    assert [path.name for path in checkpoints(folder)] == ["step_000002", "step_000003"]
+
+
+@pytest.mark.parametrize("damage", ["state of nonsense", "optimiser cut", "weights missing"])
+def test_without_any_whole_checkpoint_the_newest_is_named(run: Run, stopped: Path, damage: str) -> None:
+    before = _contents(stopped / "best")
+    for step in (2, 3):
+        DAMAGES[damage](stopped / "checkpoints" / f"step_00000{step}")
+    with pytest.raises(TrainingError, match=r"step_000003.*--replace"):
         run(stopped, checkpoint_every=1, resume=True)
+    assert [path.name for path in _folders(stopped / "checkpoints")] == ["step_000002", "step_000003"]
+    assert _contents(stopped / "best") == before
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(root.iterdir())
 
 
 def test_the_checkpoint_before_a_damaged_one_serves(run: Run, stopped: Path) -> None:

@@ -41,7 +41,9 @@ def _draw(
 
 
 def _plan(model: Any, frames: list[int], **how: Any) -> Plan:
-    return Plan.of([model.clip(f"{i}", count) for i, count in enumerate(frames)], CROP, TrainConfig(**how))
+    return Plan.of(
+        [model.clip(f"{i}", count) for i, count in enumerate(frames)], CROP, TrainConfig(**how), 12.5
+    )
 
 
 class TestPlan:

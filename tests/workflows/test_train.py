@@ -16,10 +16,12 @@ from angen.dataset import Dataset
 from angen.errors import AdapterError, DatasetError, TrainingError
 from angen.model import AngenTiny
 from angen.progress import Progress
+from angen.report import read_report
 from angen.settings import Settings
-from angen.training import TrainConfig
+from angen.training import TrainConfig, read_events
 from angen.workflows import calibrate as calibrating
-from angen.workflows import train as workflow
+from angen.workflows import estimate as estimating
+from angen.workflows.adapter_report import ReportOptions
 from angen.workflows.train import TrainedAdapter, train_adapter
 
 MakeDataset = Callable[..., Dataset]
@@ -131,6 +133,33 @@ class TestMetadata:
         assert len(small.encoded) == 2 * 2 + 1  # two clips at two speeds; none of the held-out one
 
 
+class TestReport:
+    OPTIONS = ReportOptions(pieces=1, seconds=2.0)
+
+    def test_a_finished_run_has_its_report(self, train: Train, make_dataset: MakeDataset) -> None:
+        make_dataset()
+        assert train(should_stop=lambda: True, report=self.OPTIONS).report is None
+        trained = train(resume=True, report=self.OPTIONS)
+        assert trained.report == trained.folder / "report" / "index.html"
+        assert read_report(trained.report.parent).best_step == trained.info.best_step
+
+    def test_where_it_cannot_be_made_the_adapter_is_whole_and_the_reason_told(
+        self, train: Train, make_dataset: MakeDataset
+    ) -> None:
+        make_dataset()
+        stages, events = [""], []
+        trained = train(
+            report=self.OPTIONS,
+            on_progress=lambda progress: stages.append(progress.stage),
+            on_event=events.append,
+            should_stop=lambda: stages[-1] == "generating, base",
+        )
+        assert (trained.info.state, trained.report) == ("finished", None)
+        assert not (trained.folder / "report").exists()
+        assert (events[-1]["kind"], events[-1]["type"]) == ("no report", "stopped")
+        assert read_events(trained.folder)[-1] == events[-1]
+
+
 class TestNames:
     def test_a_taken_name_is_refused_and_replaced_only_when_asked(
         self, train: Train, settings: Settings, make_dataset: MakeDataset
@@ -204,8 +233,8 @@ class TestNames:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         make_dataset()
-        monkeypatch.setattr(workflow, "free_bytes", lambda _: 10 * 2**20)
-        with pytest.raises(AdapterError, match="200 MB of disk"):
+        monkeypatch.setattr(estimating, "free_bytes", lambda _: 10 * 2**20)
+        with pytest.raises(TrainingError, match=r"needs \d+ MB of disk.*10 MB are free"):
             train()
         assert small.encoded == []
         assert not settings.loras.exists()
@@ -224,7 +253,7 @@ class TestNames:
 
         with monkeypatch.context() as patch:
             patch.setattr(shutil, "rmtree", refuse)
-            with pytest.raises(OSError, match="busy"):
+            with pytest.raises(TrainingError, match="busy"):
                 train(replace_existing=True)
         assert list_adapters(settings.loras) == []
         train()
@@ -266,7 +295,8 @@ class TestStopping:
         after = small.network.state_dict()
         assert before.keys() == after.keys()
         assert all(torch.equal(value, after[name]) for name, value in before.items())
-        assert [info.name for info in list_adapters(settings.loras)] == ["whole"]
+        states = sorted((info.name, info.state) for info in list_adapters(settings.loras))
+        assert states == [("mine", "training"), ("whole", "finished")]
         resumed = train(resume=True)
         assert resumed.result.train_losses == whole.result.train_losses
         assert resumed.info.noise_scale == whole.info.noise_scale

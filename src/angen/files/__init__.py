@@ -6,33 +6,23 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "content_hash", "free_bytes", "safe_name", "write_json", "write_text"]
+from angen.files.whole import atomic_path, remove_folder, remove_left_overs, whole_folder
 
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary name in the same folder, renamed to `path` once the block ends well.
-
-    The suffix is kept, since sound libraries choose a format by it. On an exception the temporary file is
-    removed and whatever stood at `path` before is untouched.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stem = os.fsencode(path.stem)[:100].decode(errors="ignore")  # a name may have 255 bytes in all
-    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.part{path.suffix}")
-    try:
-        yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+__all__ = [
+    "atomic_path",
+    "content_hash",
+    "free_bytes",
+    "remove_folder",
+    "remove_left_overs",
+    "safe_name",
+    "whole_folder",
+    "write_json",
+    "write_text",
+]
 
 
 def write_text(path: Path, text: str) -> None:

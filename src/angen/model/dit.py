@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from angen.model.gradients import attend, norm, turn
+
 WIDTH = 512  # of text, style and time embeddings; a constant of the architecture
 FREQUENCIES = 128
 ROTARY_BASE = 10_000.0
@@ -41,9 +43,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x`, shape (..., dim)."""
-        wide = x.float()
-        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPS)
-        return self.weight * wide.to(x.dtype)
+        return norm(x, self.weight, EPS)
 
 
 class TimeEmbedding(nn.Module):
@@ -52,20 +52,23 @@ class TimeEmbedding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.time_mlp = nn.Sequential(nn.Linear(2 * FREQUENCIES, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
+        self.rounds_as_half = False  # 1000 t as the reference forms it on a GPU
 
     @staticmethod
-    def sinusoid(times: Tensor) -> Tensor:
+    def sinusoid(times: Tensor, *, rounds_as_half: bool = False) -> Tensor:
         """Sines, then cosines, of 1000 t: (..., 256) float32 for `times` of shape (...)."""
         exponents = -math.log(10_000.0) / (FREQUENCIES - 1) * torch.arange(FREQUENCIES, dtype=torch.float32)
         # Rounded once: a processor's own float32 exp is an ulp off, which 1000 t makes 6e-5 in the sine.
         frequencies = exponents.double().exp().float().to(times.device)
-        angles = 1000.0 * times.float().unsqueeze(-1) * frequencies
+        scaled = 1000.0 * times.half() if rounds_as_half else 1000.0 * times.float()
+        angles = scaled.float().unsqueeze(-1) * frequencies
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def forward(self, times: Tensor) -> Tensor:
         """Embed `times`, any shape, as (..., 512) in the dtype of the weights."""
         dtype = next(self.time_mlp.parameters()).dtype
-        return self.time_mlp(self.sinusoid(times).to(dtype))  # type: ignore[no-any-return]
+        waves = self.sinusoid(times, rounds_as_half=self.rounds_as_half)
+        return self.time_mlp(waves.to(dtype))  # type: ignore[no-any-return]
 
 
 class TextEmbedding(nn.Module):
@@ -93,18 +96,22 @@ class InputEmbedding(nn.Module):
         return self.proj_2(self.proj(x + style.unsqueeze(1) + time) + x)  # type: ignore[no-any-return]
 
 
-def rotary_table(positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+def rotary_table(positions: Tensor, head_dim: int, *, rounds_as_half: bool = False) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the rotary angles, float32.
 
     Args:
         positions: Integers, shape (n,) or (B, n).
         head_dim: Width of a head, even.
+        rounds_as_half: Round the frequencies to float16, as the reference does on a GPU.
 
     Returns:
         Two tensors (1 or B, 1, n, head_dim).
     """
     steps = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
-    angles = positions.float().unsqueeze(-1) * (1.0 / ROTARY_BASE ** (steps / head_dim))  # rounds as Llama's
+    frequencies = 1.0 / ROTARY_BASE ** (steps / head_dim)  # rounds as Llama's
+    if rounds_as_half:
+        frequencies = frequencies.half().float()
+    angles = positions.float().unsqueeze(-1) * frequencies
     angles = torch.cat([angles, angles], dim=-1)
     if angles.dim() == 2:
         angles = angles.unsqueeze(0)
@@ -114,8 +121,7 @@ def rotary_table(positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
 def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
     """Turn heads (B, H, n, d) by the angles of `table`, halves layout as in Llama."""
     cos, sin = (part.to(x.dtype) for part in table)
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return turn(x, cos, sin)
 
 
 class Attention(nn.Module):
@@ -150,7 +156,7 @@ class Attention(nn.Module):
         keys, values = key, value
         if past is not None:
             keys, values = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
-        out = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+        out = attend(query, keys, values, mask)
         return self.o_proj(out.transpose(1, 2).reshape(batch, count, dim)), (key, value)
 
 
@@ -182,9 +188,10 @@ class Block(nn.Module):
         self, x: Tensor, table: tuple[Tensor, Tensor], mask: Tensor | None, past: LayerCache | None
     ) -> tuple[Tensor, LayerCache]:
         """Update `x` (B, n, dim); the second value is the block's keys and values for `x`."""
-        update, present = self.self_attn(self.input_layernorm(x), table, mask, past)
+        normed = self.input_layernorm(x).to(x.dtype)  # once for all that read it, in mixed precision
+        update, present = self.self_attn(normed, table, mask, past)
         x = x + update
-        return x + self.mlp(self.post_attention_layernorm(x)), present
+        return x + self.mlp(self.post_attention_layernorm(x).to(x.dtype)), present
 
 
 class FinalNorm(nn.Module):
@@ -314,7 +321,7 @@ class DiT(nn.Module):
     ) -> tuple[Tensor, list[LayerCache], Tensor]:
         time = self.time_embed(times)
         first = hidden = self.input_embed(tokens, style, time)
-        table = rotary_table(positions, self.head_dim)
+        table = rotary_table(positions, self.head_dim, rounds_as_half=self.time_embed.rounds_as_half)
         present = []
         for index, block in enumerate(self.transformer_blocks):
             if states is not None:

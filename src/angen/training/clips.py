@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from angen.errors import TrainingError
 from angen.model import ConditionBatch, Conditions, FlowBatch, ModelFacts
 from angen.model.flow import draw_times
 from angen.training.config import TrainConfig
@@ -58,6 +59,19 @@ class TrainingClip:
         return self.original.latents.shape[0]
 
 
+def refuse_empty(clips: Sequence[object], held_out: Sequence[object]) -> None:
+    """Make sure that there is something to learn and something to validate on.
+
+    Raises:
+        TrainingError: If there is not.
+    """
+    if not clips or not held_out:
+        raise TrainingError(
+            f"{len(clips)} clips to train on and {len(held_out)} to validate; both need one at least.",
+            remedy="Prepare the dataset from more recordings.",
+        )
+
+
 @dataclass(frozen=True)
 class Plan:
     """The order of a run: which clips make up which step.
@@ -65,20 +79,35 @@ class Plan:
     Args:
         visits: Clip indices of one epoch, a clip as often as crops fit into it.
         crops_per_step: Crops of one optimiser step, all its batches together.
-        epochs: How often.
+        epochs: How often; the last may be cut short by `budget`.
         seed: Of the order.
+        budget: Optimiser steps in all; None for whole epochs.
     """
 
     visits: tuple[int, ...]
     crops_per_step: int
     epochs: int
     seed: int
+    budget: int | None = None
 
     @classmethod
-    def of(cls, clips: Sequence[TrainingClip], crop_frames: int, config: TrainConfig) -> Plan:
+    def of(
+        cls, clips: Sequence[TrainingClip], crop_frames: int, config: TrainConfig, latent_rate_hz: float
+    ) -> Plan:
         """The plan of a run over `clips`."""
-        visits = [i for i, clip in enumerate(clips) for _ in range(max(1, round(clip.frames / crop_frames)))]
-        return cls(tuple(visits), config.batch_size * config.accumulation, config.epochs, config.seed)
+        return cls.of_lengths([clip.frames for clip in clips], crop_frames, config, latent_rate_hz)
+
+    @classmethod
+    def of_lengths(
+        cls, frames: Sequence[int], crop_frames: int, config: TrainConfig, latent_rate_hz: float
+    ) -> Plan:
+        """The plan of a run over clips of these lengths."""
+        visits = [i for i, count in enumerate(frames) for _ in range(max(1, round(count / crop_frames)))]
+        crops, budget = config.crops_per_step, config.max_steps
+        if config.audio_seconds is not None:
+            budget = math.ceil(config.audio_seconds * latent_rate_hz / (crop_frames * crops))
+        epochs = config.epochs or math.ceil((budget or 1) / math.ceil(len(visits) / crops))
+        return cls(tuple(visits), crops, epochs, config.seed, budget)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -88,7 +117,16 @@ class Plan:
     @property
     def steps(self) -> int:
         """Optimiser steps in all."""
-        return self.steps_per_epoch * self.epochs
+        return self.budget or self.steps_per_epoch * self.epochs
+
+    def is_validated(self, step: int, config: TrainConfig) -> bool:
+        """Whether a validation follows this step, counted from 1."""
+        if step == self.steps or step == 0:
+            return True
+        if config.validate_steps is not None:
+            return step % config.validate_steps == 0
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return place == 0 and epoch % config.validate_every == 0
 
     def clips_of_step(self, step: int) -> list[int]:
         """Clip indices of a step (counted from 0); the last step of an epoch is filled up from its start."""
@@ -111,6 +149,7 @@ def crop_batches(
     config: TrainConfig,
     step: int,
     replay: Sequence[TrainingClip] = (),
+    part: range | None = None,
 ) -> list[FlowBatch]:
     """The batches of one step: random crops with noise, times and dropped conditions.
 
@@ -123,9 +162,10 @@ def crop_batches(
         config: Of the run.
         step: The step's number.
         replay: The base's own music, which takes the place of a `config.replay_share` of the crops.
+        part: Which of the crops are wanted, of all that are drawn; None for all.
 
     Returns:
-        `config.accumulation` batches of `config.batch_size` crops each.
+        Batches of at most `config.batch_size` crops each, `config.accumulation` of them without `part`.
     """
     generator = step_generator(config.seed, step)
     chosen = [clips[i] for i in indices]
@@ -135,9 +175,10 @@ def crop_batches(
         rows = zip(chosen, swap.tolist(), others.tolist(), strict=True)
         chosen = [replay[other] if is_swapped else clip for clip, is_swapped, other in rows]
     whole = _batch(chosen, facts, config, generator)
+    wanted = range(len(indices)) if part is None else part
     return [
-        _rows(whole, slice(start, start + config.batch_size))
-        for start in range(0, len(indices), config.batch_size)
+        _rows(whole, slice(start, min(start + config.batch_size, wanted.stop)))
+        for start in range(wanted.start, wanted.stop, config.batch_size)
     ]
 
 
@@ -192,7 +233,8 @@ def _batch(
     windows = []
     for clip, shift in zip(clips, chance(config.speed_share).tolist(), strict=True):
         version = clip.shifted[below(len(clip.shifted))] if shift and clip.shifted else clip.original
-        windows.append((version, below(max(1, version.latents.shape[0] - frames + 1))))
+        latest = 0 if facts.crops_at_start else max(0, version.latents.shape[0] - frames)
+        windows.append((version, below(latest + 1)))
     prompts = [below(len(version.conditions)) for version, _ in windows]
     latents, valid, beats, conditions = window_batch(windows, facts, frames, prompts)
     if beats is not None:

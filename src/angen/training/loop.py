@@ -5,112 +5,55 @@ The loop reads straight down. It knows a model, clips and a folder; datasets and
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from angen.adapters.lora import LoraSpec, attach, detach, save_adapter, trainable
 from angen.errors import TrainingError
+from angen.files import remove_left_overs
 from angen.model import MusicModel
+from angen.model.precision import chosen_precision
 from angen.progress import Progress, ProgressCallback, no_progress
+from angen.training.board import open_board
 from angen.training.checkpoint import (
-    checkpoints,
-    load_checkpoint,
+    load_newest,
     prune,
     read_state,
     save_checkpoint,
+    unreadable,
+    unwritable,
     whole_folder,
 )
-from angen.training.clips import Plan, TrainingClip, crop_batches, crop_frames_of, step_generator
-from angen.training.config import TrainConfig
-from angen.training.validation import TIMES, Validation, validate
+from angen.training.clips import (
+    Plan,
+    TrainingClip,
+    crop_batches,
+    crop_frames_of,
+    refuse_empty,
+    step_generator,
+)
+from angen.training.config import TrainConfig, targets_of
+from angen.training.distributed import ALONE, Processes
+from angen.training.ema import Ema
+from angen.training.events import EventCallback, EventLog, no_event
+from angen.training.lora_layers import quicken
+from angen.training.optimisers import optimiser_of, peak_rate
+from angen.training.pace import Pace
+from angen.training.recompute import recomputed
+from angen.training.result import TrainResult
+from angen.training.resume import cut_events, fingerprint, refuse_other
+from angen.training.schedule import learning_rate
+from angen.training.validation import TIMES, untouched, validate
 
-LOG = "log.jsonl"
 SMOOTHING = 20
-
-
-@dataclass
-class TrainResult:
-    """What a run has come to.
-
-    Attributes:
-        steps: Optimiser steps done.
-        finished: False if it was stopped.
-        best_step: The step of `best/`.
-        validations: (step, validation) pairs, step 0 first.
-        train_losses: (step, loss) pairs.
-        seconds: Time spent in the loop, all attempts together.
-    """
-
-    steps: int = 0
-    finished: bool = False
-    best_step: int = 0
-    validations: list[tuple[int, Validation]] = field(default_factory=list)
-    train_losses: list[tuple[int, float]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def base(self) -> Validation:
-        """The base model's score."""
-        return self.validations[0][1]
-
-    @property
-    def best(self) -> Validation:
-        """The score of `best/`."""
-        return next(score for step, score in self.validations if step == self.best_step)
-
-    def as_state(self) -> dict[str, Any]:
-        """For a checkpoint's `state.json`."""
-        return {
-            "step": self.steps,
-            "best_step": self.best_step,
-            "validations": [[step, score.loss, list(score.loss_by_time)] for step, score in self.validations],
-            "train_losses": [[step, loss] for step, loss in self.train_losses],
-            "seconds": self.seconds,
-        }
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> TrainResult:
-        """The reverse of `as_state`."""
-        return cls(
-            steps=state["step"],
-            best_step=state["best_step"],
-            validations=[
-                (step, Validation(loss, tuple(by_time))) for step, loss, by_time in state["validations"]
-            ],
-            train_losses=[(step, loss) for step, loss in state["train_losses"]],
-            seconds=state["seconds"],
-        )
-
-
-def learning_rate(step: int, steps: int, peak: float, config: TrainConfig) -> float:
-    """Warm-up from 0, then half a cosine to `final_rate_share` of the peak; `step` counts from 0."""
-    warmup = min(config.warmup_steps, steps)
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    done = (step - warmup) / max(1, steps - warmup)
-    share = config.final_rate_share
-    return peak * (share + (1 - share) * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def refuse_empty(clips: Sequence[object], held_out: Sequence[object]) -> None:
-    """Make sure that there is something to learn and something to validate on.
-
-    Raises:
-        TrainingError: If there is not.
-    """
-    if not clips or not held_out:
-        raise TrainingError(
-            f"{len(clips)} clips to train on and {len(held_out)} to validate; both need one at least.",
-            remedy="Prepare the dataset from more recordings.",
-        )
 
 
 def train(
@@ -124,6 +67,9 @@ def train(
     resume: bool = False,
     on_progress: ProgressCallback = no_progress,
     should_stop: Callable[[], bool] = lambda: False,
+    on_event: EventCallback = no_event,
+    on_validated: Callable[[int], None] = lambda step: None,
+    processes: Processes = ALONE,
 ) -> TrainResult:
     """Train an adapter into `folder`: `best/`, `final/`, `checkpoints/`, `tensorboard/`, `log.jsonl`.
 
@@ -139,21 +85,33 @@ def train(
         resume: Go on from the last checkpoint in `folder`, if there is one.
         on_progress: Told of every step.
         should_stop: Asked after every step; True saves a checkpoint and returns.
+        on_event: Told of each line of `log.jsonl` as it is written.
+        on_validated: Called with the step after each validation, step 0 too. The adapter acts then, and the
+            network is in evaluation mode; whatever is drawn there leaves no trace on the run.
+        processes: Who trains together; the first alone writes and tells.
 
     Raises:
-        TrainingError: If there is nothing to train or validate on, or the loss is no longer a number. The last
-            checkpoint is intact then.
+        TrainingError: If there is nothing to train or validate on, the loss is no longer a number, the disk
+            refuses, or the run to be resumed was another. The last checkpoint is intact then.
     """
     refuse_empty(clips, held_out)
-    facts = model.facts
-    targets = LoraSpec(
-        config.rank, config.alpha, config.dropout, facts.lora_targets, config.rslora, config.dora
-    )
-    wrapped = attach(model.network, targets, seed=config.seed)
+    processes.share(config.crops_per_step)
+    layers = targets_of(model.facts, config)
+    spec = LoraSpec(config.rank, config.alpha, config.dropout, layers, config.rslora, config.dora)
+    wrapped = attach(model.network, spec, seed=config.seed)
+    quicken(wrapped)
     try:
-        run = _Run(model, wrapped, clips, held_out, config, folder, on_progress, replay)
-        run.start(resume)
-        return run.fit(should_stop)
+        with ExitStack() as stack:
+            stack.enter_context(chosen_precision(config.precision))
+            stack.enter_context(recomputed(model.network, config.gradient_checkpointing))
+            log = EventLog(folder, on_event, is_writer=processes.is_first)
+            run = _Run(model, wrapped, clips, held_out, config, folder, replay, log, processes)
+            if processes.is_first:
+                run.on_progress, run.on_validated = on_progress, on_validated
+            run.start(resume)
+            return run.fit(should_stop)
+    except (OSError, SafetensorError) as problem:
+        raise unwritable(folder, problem) from problem
     finally:
         detach(wrapped)
         model.network.requires_grad_(False)
@@ -171,52 +129,81 @@ class _Run:
         held_out: Sequence[TrainingClip],
         config: TrainConfig,
         folder: Path,
-        on_progress: ProgressCallback,
-        replay: Sequence[TrainingClip] = (),
+        replay: Sequence[TrainingClip],
+        log: EventLog,
+        processes: Processes,
     ) -> None:
-        self.replay = replay
         self.model, self.wrapped, self.clips, self.held_out = model, wrapped, clips, held_out
-        self.config, self.folder, self.on_progress = config, folder, on_progress
+        self.config, self.folder, self.replay, self.log = config, folder, replay, log
+        self.processes = processes
+        self.on_progress: ProgressCallback = no_progress
+        self.on_validated: Callable[[int], None] = lambda step: None
         self.crop_frames = crop_frames_of(model.facts, config)
-        self.plan = Plan.of(clips, self.crop_frames, config)
-        self.weights = list(trainable(wrapped).values())
-        self.peak_rate = config.learning_rate or model.facts.learning_rate
-        self.optimiser = torch.optim.AdamW(
-            self.weights, lr=self.peak_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, foreach=True
-        )
+        self.plan = Plan.of(clips, self.crop_frames, config, model.facts.latent_rate_hz)
+        weights = trainable(wrapped)
+        self.weights = list(weights.values())
+        self.peak_rate = peak_rate(model.facts, config)
+        self.optimiser = optimiser_of(self.weights, model.facts, config)
+        self.ema = Ema(weights, config.ema)
+        self.fingerprint = fingerprint(model.facts, config, clips, held_out, replay)
         self.result = TrainResult()
         self.recent: deque[float] = deque(maxlen=SMOOTHING)
-        self.began = time.monotonic()
+        self.pace = Pace(self.plan, config, 2 * self.crop_frames * config.crops_per_step)
 
     def start(self, resume: bool) -> None:
         """Begin at step 0 with the base's score, or where the last checkpoint is."""
-        found = checkpoints(self.folder / "checkpoints") if resume else []
-        if found:
-            state = read_state(found[-1], [*self.result.as_state(), "plan"])
-            if state["plan"] != self._fingerprint():
-                raise TrainingError(
-                    f"{found[-1]} was made with other settings or clips.",
-                    remedy="Resume with the same settings, or start under a new name.",
-                )
-            load_checkpoint(found[-1], self.wrapped, self.optimiser)
+        if self.processes.is_first:
+            for folder in (self.folder, self.folder / "checkpoints"):
+                remove_left_overs(folder)
+        found = self._load() if resume else None
+        if found is not None:
+            state, extra, damaged = found
             self.result = TrainResult.from_state(state)
-            self.recent.extend(loss for _, loss in self.result.train_losses[-SMOOTHING:])
-            self.began -= self.result.seconds
-            self._note("resumed", step=self.result.steps)
-            if self.result.best_step == self.result.steps:
-                self._save_best()  # the process may have ended between this checkpoint and it
+            self.ema.load(extra)
+            self._go_on(damaged)
             return
+        if self.processes.is_first:
+            cut_events(self.folder, -1)
         self.on_progress(Progress("training", 0, self.plan.steps, "scoring the base model"))
         self._validate()
         self._save_best()
 
+    def _load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]] | None:
+        """The newest whole checkpoint; the first process sets damaged ones aside before the others look."""
+        root = self.folder / "checkpoints"
+        return self.processes.first_then_others(
+            lambda: load_newest(root, self.wrapped, self.optimiser, self._read_state)
+        )
+
+    def _read_state(self, checkpoint: Path) -> dict[str, Any]:
+        """The state of a checkpoint of this run, known to make sense."""
+        state = read_state(checkpoint, [*self.result.as_state(), "plan"])
+        refuse_other(checkpoint, state["plan"], self.fingerprint)
+        try:
+            TrainResult.from_state(state)
+        except (TypeError, ValueError, KeyError) as problem:
+            raise unreadable(checkpoint, f"its state makes no sense: {problem}") from problem
+        return state
+
+    def _go_on(self, damaged: Sequence[str]) -> None:
+        """Tell where the run goes on, and what could not be read."""
+        result = self.result
+        self.recent.extend(loss for _, loss in result.train_losses[-SMOOTHING:])
+        self.log.began -= result.seconds
+        repeated = cut_events(self.folder, result.steps) if self.processes.is_first else 0
+        for problem in damaged:
+            self.log.note("damaged", step=result.steps, problem=problem)
+            note = f"{problem} Going on from step {result.steps}."
+            self.on_progress(Progress("training", result.steps, self.plan.steps, note))
+        self.log.note("resumed", step=result.steps, repeated=repeated)
+        if result.best_step == result.steps:
+            self._save_best()  # the process may have ended between this checkpoint and it
+
     def fit(self, should_stop: Callable[[], bool]) -> TrainResult:
         """Step until the plan is done or somebody asks to stop."""
-        from torch.utils.tensorboard import SummaryWriter
-
         result, config = self.result, self.config
         self.model.network.train()
-        with SummaryWriter(str(self.folder / "tensorboard"), purge_step=result.steps + 1) as board:
+        with open_board(self.folder, result.steps, is_writer=self.processes.is_first) as board:
             if result.steps == 0:
                 board.add_scalar("validation/loss", result.base.loss, 0)
             while not self._is_over():
@@ -224,80 +211,121 @@ class _Run:
                 result.steps += 1
                 result.train_losses.append((result.steps, loss))
                 self.recent.append(loss)
-                epoch, place = divmod(result.steps, self.plan.steps_per_epoch)
                 self._report(rate, board)
-                if place == 0 and (epoch % config.validate_every == 0 or epoch == config.epochs):
+                if self.plan.is_validated(result.steps, config):
                     self._validate()
                     board.add_scalar("validation/loss", result.validations[-1][1].loss, result.steps)
-                stopping, is_best = should_stop(), result.best_step == result.steps
-                last = self._is_over()
+                self._correct_estimate()
+                stopping = self.processes.any(should_stop())
+                is_best, last = result.best_step == result.steps, self._is_over()
                 if stopping or last or is_best or result.steps % config.checkpoint_every == 0:
+                    board.flush()  # no resumed run tells these steps again
                     self._checkpoint()
                 if is_best:  # after its checkpoint, so that no resumed run falls back behind it
                     self._save_best()
                 if stopping and not last:
-                    self._note("stopped", step=result.steps)
+                    self.log.note("stopped", step=result.steps)
                     return result
+        return self._finish()
+
+    def _finish(self) -> TrainResult:
+        result = self.result
         if result.steps < self.plan.steps:
-            self._note("settled", step=result.steps, best_step=result.best_step)
-        with whole_folder(self.folder / "final") as final:
-            save_adapter(self.wrapped, final)
+            self.log.note("settled", step=result.steps, best_step=result.best_step)
+        self._save("final")
         result.finished = True
-        self._note("finished", step=result.steps, best_step=result.best_step)
+        self.log.note("finished", step=result.steps, best_step=result.best_step)
         return result
 
     def _is_over(self) -> bool:
         """Whether the plan is done, or held-out songs have not gained for as long as patience lasts."""
         result, patience = self.result, self.config.patience
-        since_best = sum(step > result.best_step for step, _ in result.validations)
-        return result.steps >= self.plan.steps or 0 < patience <= since_best
+        is_settled = 0 < patience <= result.validations_without_gain(self.config.min_gain)
+        return result.steps >= self.plan.steps or is_settled
 
     def _step(self, step: int) -> tuple[float, float]:
-        """One optimiser step; its loss and its rate."""
-        rate = learning_rate(step, self.plan.steps, self.peak_rate, self.config)
+        """One optimiser step; its loss, the mean over all valid frames of all its crops, and its rate."""
+        began, config, processes = time.perf_counter(), self.config, self.processes
+        rate = learning_rate(step, self.plan.steps, self.peak_rate, config)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        indices, facts = self.plan.clips_of_step(step), self.model.facts
-        batches = crop_batches(self.clips, indices, facts, self.config, step, self.replay)
-        total = 0.0
+        part = processes.share(config.crops_per_step)
+        clips = self.plan.clips_of_step(step)
+        batches = crop_batches(self.clips, clips, self.model.facts, config, step, self.replay, part)
+        frames = torch.tensor([float(sum(int(batch.valid.sum()) for batch in batches))])
+        processes.add_up([frames])
+        total = torch.zeros(1)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(step_generator(self.config.seed, step).initial_seed() ^ 0x5A5A)  # LoRA dropout
+            own = step_generator(config.seed, step).initial_seed() ^ 0x5A5A  # LoRA dropout
+            torch.manual_seed(own + processes.rank)
             for batch in batches:
-                loss = self.model.loss(batch).mean() / len(batches)
+                loss = (self.model.loss(batch) * batch.valid.sum(1)).sum() / frames[0]
                 loss.backward()  # type: ignore[no-untyped-call]
-                total += float(loss.detach())
-        norm = float(torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm))
-        self._expect_number("loss", step + 1, total)
+                total += loss.detach()
+        processes.add_up([total, *(w.grad for w in self.weights if w.grad is not None)])
+        norm = float(torch.nn.utils.clip_grad_norm_(self.weights, config.clip_norm))
+        self._expect_number("loss", step + 1, float(total))
         self._expect_number("gradient", step + 1, norm)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        return total, rate
+        self.ema.update(step + 1)
+        self.pace.stepped(time.perf_counter() - began)
+        return float(total), rate
+
+    def _correct_estimate(self) -> None:
+        """Tell how long the run will take, once that can be known from its own steps, and at each validation."""
+        self.result.tokens_per_s = self.pace.tokens_per_s
+        step = self.result.steps
+        if self.pace.is_known and (self.pace.just_known or self.plan.is_validated(step, self.config)):
+            left = self.pace.seconds_left(step)
+            self.log.note(
+                "estimate",
+                step=step,
+                steps=self.plan.steps,
+                seconds_left=round(left, 1),
+                seconds_total=round(self.log.seconds + left, 1),
+                tokens_per_s=round(self.pace.tokens_per_s, 1),
+            )
 
     def _report(self, rate: float, board: Any) -> None:
         result, steps = self.result, self.plan.steps
-        result.seconds = time.monotonic() - self.began
+        result.seconds = self.log.seconds
         mean = sum(self.recent) / len(self.recent)
-        epoch = min(self.config.epochs, (result.steps - 1) // self.plan.steps_per_epoch + 1)
-        note = f"Epoch {epoch}/{self.config.epochs} | Step {result.steps} | Loss: {mean:.3f}"
+        epochs = self.plan.epochs
+        epoch = min(epochs, (result.steps - 1) // self.plan.steps_per_epoch + 1)
+        note = f"Epoch {epoch}/{epochs} | Step {result.steps} | Loss: {mean:.3f}"
         self.on_progress(Progress("training", result.steps, steps, note))
         if result.steps % self.config.log_every == 0 or result.steps == steps:
-            self._note("step", step=result.steps, loss=result.train_losses[-1][1], mean_loss=mean, rate=rate)
+            self.log.note(
+                "step", step=result.steps, loss=result.train_losses[-1][1], mean_loss=mean, rate=rate
+            )
             board.add_scalar("train/loss", mean, result.steps)
             board.add_scalar("train/learning_rate", rate, result.steps)
 
     def _validate(self) -> None:
-        score = validate(self.model, self.held_out, self.crop_frames)
-        result = self.result
-        self._expect_number("held-out loss", result.steps, score.loss)
-        result.validations.append((result.steps, score))
-        by_time = {f"{time:g}": loss for time, loss in zip(TIMES, score.loss_by_time, strict=True)}
-        self._note("validation", step=result.steps, loss=score.loss, loss_by_time=by_time)
-        if result.steps == 0 or score.loss < result.best.loss:
-            result.best_step = result.steps
+        began, result = time.perf_counter(), self.result
+        with self.ema.in_place():
+            score = self.processes.of_first(lambda: validate(self.model, self.held_out, self.crop_frames))
+            self._expect_number("held-out loss", result.steps, score.loss)
+            result.validations.append((result.steps, score))
+            by_time = {f"{at:g}": loss for at, loss in zip(TIMES, score.loss_by_time, strict=True)}
+            self.log.note("validation", step=result.steps, loss=score.loss, loss_by_time=by_time)
+            if result.steps == 0 or score.loss < result.best.loss:
+                result.best_step = result.steps
+            with untouched(self.model.network):
+                self.on_validated(result.steps)
+        self.pace.validated(time.perf_counter() - began)
 
     def _save_best(self) -> None:
-        with whole_folder(self.folder / "best") as best:
-            save_adapter(self.wrapped, best)
+        self._save("best")
+        self.log.note("best", step=self.result.best_step, loss=self.result.best.loss)
+
+    def _save(self, part: str) -> None:
+        """Write the adapter as it is to be used: with the moving average, if there is one."""
+        if self.processes.is_first:
+            with self.ema.in_place(), whole_folder(self.folder / part) as temporary:
+                save_adapter(self.wrapped, temporary)
+        self.processes.wait()
 
     def _expect_number(self, name: str, step: int, value: float) -> None:
         if not math.isfinite(value):
@@ -307,28 +335,12 @@ class _Run:
             )
 
     def _checkpoint(self) -> None:
-        root = self.folder / "checkpoints"
-        state = {**self.result.as_state(), "plan": self._fingerprint()}
-        save_checkpoint(root / f"step_{self.result.steps:06d}", self.wrapped, self.optimiser, state)
-        prune(root, self.config.keep_checkpoints)
-
-    def _fingerprint(self) -> dict[str, Any]:
-        """What a resumed run must share with the one it goes on with."""
-        return {
-            "config": self.config.as_dict(),
-            "base_hash": self.model.facts.base_hash,
-            "clips": [_known_by(clip) for clip in self.clips],
-            "held_out": [_known_by(clip) for clip in self.held_out],
-            "replay": [_known_by(clip) for clip in self.replay],
-        }
-
-    def _note(self, kind: str, **values: Any) -> None:
-        """Append a line to `log.jsonl`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        line = {"kind": kind, "seconds": round(time.monotonic() - self.began, 2), **values}
-        with (self.folder / LOG).open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(line) + "\n")
-
-
-def _known_by(clip: TrainingClip) -> list[Any]:
-    return [clip.clip_id, clip.frames, *(words.text for words in clip.original.conditions)]
+        if self.processes.is_first:
+            root, step = self.folder / "checkpoints", self.result.steps
+            state = {**self.result.as_state(), "plan": self.fingerprint}
+            save_checkpoint(
+                root / f"step_{step:06d}", self.wrapped, self.optimiser, state, self.ema.tensors()
+            )
+            prune(root, self.config.keep_checkpoints)
+            self.log.note("checkpoint", step=step)
+        self.processes.wait()

@@ -5,7 +5,9 @@ Two validations of the same weights are equal bit for bit, so every difference i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +34,21 @@ class Validation:
     loss_by_time: tuple[float, ...]
 
 
-def validation_windows(clips: Sequence[TrainingClip], crop_frames: int) -> list[tuple[int, int]]:
-    """Clip index and first frame of the windows: side by side, evenly thinned to 64."""
+def validation_windows(
+    clips: Sequence[TrainingClip], crop_frames: int, *, at_start: bool = False
+) -> list[tuple[int, int]]:
+    """Clip index and first frame of the windows: side by side, evenly thinned to 64; `at_start` only the first."""
+    return windows_of_lengths([clip.frames for clip in clips], crop_frames, at_start=at_start)
+
+
+def windows_of_lengths(
+    frames: Sequence[int], crop_frames: int, *, at_start: bool = False
+) -> list[tuple[int, int]]:
+    """The same for clips of these lengths."""
     windows = [
         (i, start)
-        for i, clip in enumerate(clips)
-        for start in range(0, max(1, clip.frames - crop_frames // 2), crop_frames)
+        for i, count in enumerate(frames)
+        for start in range(0, 1 if at_start else max(1, count - crop_frames // 2), crop_frames)
     ]
     chosen = np.unique(np.linspace(0, len(windows) - 1, min(MAX_WINDOWS, len(windows))).round().astype(int))
     return [windows[i] for i in chosen]
@@ -56,7 +67,7 @@ def validate(
         seed: Of the noise; keep it the same to compare.
     """
     facts, network = model.facts, model.network
-    windows = validation_windows(clips, crop_frames)
+    windows = validation_windows(clips, crop_frames, at_start=facts.crops_at_start)
     was_training = network.training
     network.eval()
     losses = np.zeros((len(TIMES), len(windows)))
@@ -75,3 +86,19 @@ def validate(
     finally:
         network.train(was_training)
     return Validation(float(losses.mean()), tuple(float(value) for value in losses.mean(1)))
+
+
+@contextmanager
+def untouched(network: torch.nn.Module) -> Iterator[None]:
+    """Let somebody else use the network in evaluation mode; modes and random states are theirs for the while."""
+    modes = [(module, module.training) for module in network.modules()]
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    network.eval()
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        for module, was_training in modes:
+            module.training = was_training

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch import Tensor
 from angen.analysis import transposed
 from angen.audio import Audio, read_audio
 from angen.dataset import ClipRecord, Dataset, Split
-from angen.files import atomic_path
+from angen.files import atomic_path, remove_left_overs
 from angen.model import Conditions, ModelFacts, MusicModel
 from angen.progress import Progress, ProgressCallback, no_progress
 from angen.training import ClipVersion, TrainingClip
@@ -44,6 +45,9 @@ def training_clips(
         One entry a clip, in the dataset's order.
     """
     records = dataset.side(split)
+    if not model.facts.has_encoder:
+        shifts = ()  # latents made elsewhere are of the clip as it was recorded
+    remove_left_overs(dataset.folder / "latents" / model.facts.id)
     clips = []
     for done, record in enumerate(records):
         on_progress(Progress("encoding", done, len(records), record.clip_id))
@@ -101,21 +105,33 @@ def levelled_clip(dataset: Dataset, record: ClipRecord, facts: ModelFacts) -> Au
 def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> ClipVersion:
     latents = _latents(model, dataset, record, shift)
     known = at_speed(record, shift)
-    conditions: list[Conditions] = [
-        model.conditions(text, tempo_bpm=known.tempo_bpm) for text in prompts_of(dataset, known)
-    ]
+    words = (known.lyrics or "") if model.facts.sings else ""
+
+    def told(text: str) -> Conditions:
+        if not words:
+            return model.conditions(text, tempo_bpm=known.tempo_bpm)
+        return model.conditions(text, tempo_bpm=known.tempo_bpm, lyrics=words)
+
+    conditions = [told(text) for text in prompts_of(dataset, known)]
     beats = model.beats(known.beats_s, known.downbeats_s, len(latents))
     return ClipVersion(latents, beats, tuple(conditions))
 
 
-def _latents(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> Tensor:
-    """Latents by content: the clip's bytes, its song's level, the codec's weights and the speed decide."""
-    facts = model.facts
+def latents_file(facts: ModelFacts, dataset: Dataset, record: ClipRecord, shift: int = 0) -> Path:
+    """Where a clip's latents are kept, by content: its bytes, its song's level, the codec's weights and the speed.
+
+    The file holds `latents`, float32 (frames, channels), whoever made them: the model's encoder, or another way.
+    """
     gain_db = song_gain_db(record, facts.level)
     words = f"{_FORMAT} {record.sha256} {facts.codec_hash} {shift} {gain_db}"
     key = hashlib.sha256(words.encode()).hexdigest()
-    file = dataset.folder / "latents" / facts.id / f"{key[:32]}.safetensors"
-    cached = _read(file)
+    return dataset.folder / "latents" / facts.id / f"{key[:32]}.safetensors"
+
+
+def _latents(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> Tensor:
+    facts = model.facts
+    file = latents_file(facts, dataset, record, shift)
+    cached = _read(file, facts.latent_channels)
     if cached is not None:
         return cached
     audio = levelled_clip(dataset, record, facts)
@@ -127,9 +143,11 @@ def _latents(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int
     return latents
 
 
-def _read(file: Path) -> Tensor | None:
-    """Cached latents; None if there are none, or they are damaged (they can be made again)."""
+def _read(file: Path, channels: int) -> Tensor | None:
+    """Cached latents; None if there are none, or they are damaged or of something else (they can be made again)."""
     try:
-        return load_file(file)["latents"]
+        latents = load_file(file)["latents"]
     except (OSError, SafetensorError, KeyError):
         return None
+    fits = latents.dim() == 2 and len(latents) > 0 and latents.shape[1] == channels
+    return latents if fits and latents.dtype == torch.float32 and bool(latents.isfinite().all()) else None
