@@ -62,7 +62,7 @@ def test_an_older_adapter_leaves_guidance_to_the_model(add):
 def test_the_metadata_is_readable_json(add):
     stored = json.loads((add() / "metadata.json").read_text(encoding="utf-8"))
     assert stored["style"] == "calypso with steel drums — été"
-    assert stored["format_version"] == 1
+    assert stored["format_version"] == 2
 
 
 def test_writing_again_replaces_the_metadata_and_nothing_else(add):
