@@ -12,7 +12,7 @@ from angen.adapters.lora import AppliedAdapter
 from angen.analysis import frechet_distance, style_features
 from angen.dataset import Dataset
 from angen.progress import Progress
-from angen.workflows.compare import Comparison, compare_adapter, load_style_space, wanted_prompts
+from angen.workflows.compare import Comparison, compare_adapter, load_style_space, pull, wanted_prompts
 from angen.workflows.latents import levelled_clip
 
 MakeDataset = Callable[..., Dataset]
@@ -108,6 +108,31 @@ def test_its_stages_are_told(small: Any, make_dataset: MakeDataset, make_adapter
     assert list(dict.fromkeys(progress.stage for progress in told)) == [
         "generating, base",
         "generating, adapter",
+        "encoding",
         "measuring",
     ]
     assert (told[-1].done, told[-1].total) == (3, 3)
+
+
+def test_latents_are_measured_as_they_are(
+    small: Any, make_dataset: MakeDataset, make_adapter: MakeAdapter
+) -> None:
+    dataset = make_dataset()
+    found = _compare(small, dataset, make_adapter(small))
+    own = np.concatenate(
+        [small.encode(levelled_clip(dataset, clip, small.facts)).numpy() for clip in dataset.clips]
+    )
+    base, adapter = (
+        np.concatenate([piece.latents for piece in side]) for side in (found.drawn_base, found.drawn_adapter)
+    )
+    assert found.latent_base == pytest.approx(frechet_distance(base, own), rel=1e-3)
+    assert found.latent_adapter == pytest.approx(frechet_distance(adapter, own), rel=1e-3)
+    assert found.latent_floor < found.latent_base
+
+
+def test_pull_is_the_share_of_the_way_to_the_centre(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {1: np.array([[0.0, 0.0]]), 2: np.array([[1.0, 3.0]]), 3: np.array([[4.0, 0.0]])}
+    monkeypatch.setattr("angen.workflows.compare.project", lambda space, music: places[music[0]])
+    centre = np.array([4.0, 0.0])
+    for piece, expected in ((1, 0.0), (2, 0.25), (3, 1.0)):
+        assert pull([1], [piece], centre) == pytest.approx(expected)  # type: ignore[list-item]

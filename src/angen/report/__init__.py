@@ -1,5 +1,6 @@
-"""The report of a run: one HTML page with plots and players inside it, readable anywhere."""
+"""The report of a run: a typed record, its verdicts, and one HTML page that is readable anywhere."""
 
-from angen.report.page import Pair, ReportFacts, write_report
+from angen.report.page import draw_plots, write_page
+from angen.report.record import RunReport, read_report, write_record
 
-__all__ = ["Pair", "ReportFacts", "write_report"]
+__all__ = ["RunReport", "draw_plots", "read_report", "write_page", "write_record"]

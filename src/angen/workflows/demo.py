@@ -8,34 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from angen.adapters.lora import AppliedAdapter
-from angen.audio import Audio, read_audio, write_audio
-from angen.dataset import Dataset, load_dataset
-from angen.files import safe_name, write_json
+from angen.files import safe_name
 from angen.model import MusicModel
 from angen.progress import ProgressCallback, no_progress
-from angen.report import Pair, ReportFacts, write_report
+from angen.report import RunReport
 from angen.settings import Settings
 from angen.training import TrainConfig
-from angen.training.validation import TIMES
-from angen.workflows.compare import Comparison, compare_adapter
-from angen.workflows.generate import peak_limited
+from angen.workflows.adapter_report import write_adapter_report
 from angen.workflows.prepare import PreparedDataset, prepare_dataset
 from angen.workflows.train import TrainedAdapter, train_adapter
 
 DEMO_CONFIG = TrainConfig(epochs=30, batch_size=8, seed=0, checkpoint_every=100, validate_every=2)
-PLAYED = 4
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Where everything is, and the numbers of `report.json`."""
+    """Where everything is, the numbers in short, and the whole report (also in `report.json`)."""
 
     folder: Path
     report: Path
     numbers: dict[str, Any]
     prepared: PreparedDataset
     trained: TrainedAdapter
+    told: RunReport
 
 
 def run_demo(
@@ -68,163 +64,61 @@ def run_demo(
     trained = train_adapter(
         settings, name, name, config, model, replace_existing=True, on_progress=on_progress
     )
-    dataset = load_dataset(prepared.folder)
-    comparison = compare_adapter(
+    skipped = [
+        f"Left out: {file.error['message']} {file.error.get('remedy', '')}" for file in prepared.skipped
+    ]
+    written = write_adapter_report(
+        settings,
         model,
-        dataset,
-        AppliedAdapter(trained.folder / "best"),
-        noise_scale=trained.info.noise_scale,
-        guidance=trained.info.guidance,
+        name,
+        target=settings.outputs / name,
+        page=PAGE,
+        notes=[*prepared.notes, *skipped],
         on_progress=on_progress,
     )
-    folder = settings.outputs / name
-    _write_music(folder, comparison)
-    numbers = _numbers(prepared, trained, comparison, time.monotonic() - began)
-    report = folder / "report.html"
-    write_report(report, _facts(dataset, prepared, trained, comparison, numbers))
-    numbers["seconds_computing"] = round(time.monotonic() - began, 1)
-    write_json(folder / "report.json", numbers)
-    return DemoResult(folder, report, numbers, prepared, trained)
-
-
-def _write_music(folder: Path, comparison: Comparison) -> None:
-    for number, (base, adapter) in enumerate(zip(comparison.base, comparison.adapter, strict=True), start=1):
-        write_audio(folder / f"{number:02d}_base.wav", peak_limited(base))
-        write_audio(folder / f"{number:02d}_adapter.wav", peak_limited(adapter))
+    numbers = _numbers(prepared, trained, written.report, time.monotonic() - began)
+    return DemoResult(written.folder, written.page, numbers, prepared, trained, written.report)
 
 
 def _numbers(
-    prepared: PreparedDataset, trained: TrainedAdapter, comparison: Comparison, seconds: float
+    prepared: PreparedDataset, trained: TrainedAdapter, report: RunReport, seconds: float
 ) -> dict[str, Any]:
-    info, result = trained.info, trained.result
+    result, style = trained.result, report.style
     return {
-        "adapter": info.name,
-        "base": info.base,
-        "base_hash": info.base_hash,
+        "adapter": report.adapter,
+        "base": report.base,
+        "base_hash": report.base_hash,
         "songs": prepared.info.songs,
         "clips": prepared.info.clips,
         "clip_seconds": round(prepared.info.seconds, 1),
         "skipped": [file.model_dump() for file in prepared.skipped],
-        "steps": result.steps,
-        "best_step": result.best_step,
-        "validation_loss_base": round(info.validation_loss_base, 5),
-        "validation_loss_best": round(info.validation_loss_best, 5),
-        "validation_loss_final": round(info.validation_loss_final, 5),
-        "train_loss_final": info.train_loss_final and round(info.train_loss_final, 5),
-        "style_distance_base": round(comparison.distance_base, 3),
-        "style_distance_adapter": round(comparison.distance_adapter, 3),
-        "style_distance_floor": round(comparison.distance_floor, 3),
-        "style_distance_codec": round(comparison.distance_codec, 3),
-        "style_windows": comparison.windows,
-        "noise_scale": info.noise_scale,
-        "guidance": info.guidance,
-        "seconds_training": info.seconds,
+        "steps": report.steps,
+        "best_step": report.best_step,
+        "validation_loss_base": round(report.base_score.loss, 5),
+        "validation_loss_best": round(report.best_score.loss, 5),
+        "validation_loss_final": round(result.validations[-1][1].loss, 5),
+        "train_loss_final": report.train[-1].mean_loss if report.train else None,
+        "style_distance_base": style.base,
+        "style_distance_adapter": style.adapter,
+        "style_distance_floor": style.floor,
+        "style_distance_codec": style.codec,
+        "style_windows": style.windows,
+        "memorisation": report.memorisation.verdict.level,
+        "forgetting": report.forgetting.verdict.level,
+        "verdicts": {
+            "learning": report.learning.words,
+            "style": style.verdict.words,
+            "memorisation": report.memorisation.verdict.words,
+            "forgetting": report.forgetting.verdict.words,
+        },
+        "noise_scale": report.noise_scale,
+        "guidance": report.guidance,
+        "seconds_training": report.seconds_training,
         "seconds_computing": round(seconds, 1),
     }
 
 
 def verdict(numbers: dict[str, Any]) -> str:
-    """What changed, in words: how much of the way from the base to the user's own songs was gone."""
-    before, after = numbers["style_distance_base"], numbers["style_distance_adapter"]
-    floor = numbers["style_distance_floor"]
-    loss = 1 - numbers["validation_loss_best"] / numbers["validation_loss_base"]
-    if numbers["best_step"] == 0:
-        return "Training did not improve on the base for the held-out songs: the adapter changes nothing."
-    heard = f"On songs it never saw the adapter predicts {loss:.0%} better than the base (loss)."
-    if after >= before:
-        return f"{heard} The generated music did not come nearer to your songs ({before:.1f} to {after:.1f})."
-    if before <= floor:
-        return f"{heard} Base and your songs were already alike ({before:.1f}, floor {floor:.1f})."
-    share = min(1.0, (before - after) / (before - floor))
-    return (
-        f"{heard} Its music is nearer to your songs: style distance {before:.1f} without and {after:.1f} with the "
-        f"adapter, where your own songs differ among themselves by {floor:.1f}. That is {share:.0%} of the way."
-    )
-
-
-def _facts(
-    dataset: Dataset,
-    prepared: PreparedDataset,
-    trained: TrainedAdapter,
-    comparison: Comparison,
-    numbers: dict[str, Any],
-) -> ReportFacts:
-    result = trained.result
-    n = numbers
-    rows = [
-        (
-            "Songs",
-            f"{n['songs']}, {n['clips']} clips, {n['clip_seconds'] / 60:.1f} min",
-            "a tenth of the songs is held out",
-        ),
-        (
-            "Held-out loss",
-            f"{n['validation_loss_base']:.4f} → {n['validation_loss_best']:.4f}",
-            f"base → best, step {n['best_step']} of {n['steps']}",
-        ),
-        (
-            "Style distance",
-            f"{n['style_distance_base']:.2f} → {n['style_distance_adapter']:.2f}",
-            f"base → adapter, {n['style_windows']} windows each; smaller is nearer",
-        ),
-        ("Floor", f"{n['style_distance_floor']:.2f}", "your own songs against each other, as many windows"),
-        (
-            "Codec alone",
-            f"{n['style_distance_codec']:.2f}",
-            "your clips through the model's codec: what no adapter can undo",
-        ),
-        (
-            "Trained",
-            f"{n['seconds_training'] / 60:.1f} min",
-            f"all computing {n['seconds_computing'] / 60:.1f} min",
-        ),
-    ]
-    pairs = [
-        Pair(
-            f"“{request.prompt}”{_at(request.tempo_bpm)}, seed {request.seed}",
-            peak_limited(base),
-            peak_limited(adapter),
-        )
-        for request, base, adapter in list(
-            zip(comparison.requests, comparison.base, comparison.adapter, strict=True)
-        )[:PLAYED]
-    ]
-    skipped = [
-        f"Left out: {file.error['message']} {file.error.get('remedy', '')}" for file in prepared.skipped
-    ]
-    return ReportFacts(
-        title=f"Adapter “{numbers['adapter']}” on {numbers['base']}",
-        verdict=verdict(numbers),
-        numbers=rows,
-        train_losses=result.train_losses,
-        validations=[(step, score.loss) for step, score in result.validations],
-        best_step=result.best_step,
-        times=TIMES,
-        base_by_time=result.base.loss_by_time,
-        best_by_time=result.best.loss_by_time,
-        distances=(
-            comparison.distance_base,
-            comparison.distance_adapter,
-            comparison.distance_codec,
-            comparison.distance_floor,
-        ),
-        pairs=pairs,
-        references=_references(dataset),
-        notes=[*prepared.notes, *skipped],
-    )
-
-
-def _at(tempo_bpm: float | None) -> str:
-    return f" at {tempo_bpm:.0f} bpm" if tempo_bpm else ""
-
-
-def _references(dataset: Dataset) -> list[tuple[str, Audio]]:
-    """A clip of each of the first two songs, mono and short."""
-    chosen = {clip.song: clip for clip in reversed(dataset.clips)}
-    return [
-        (
-            f"{clip.song}, {clip.split}",
-            read_audio(dataset.audio_path(clip)).span(0, 15.36).mono().resampled(24_000),
-        )
-        for clip in list(chosen.values())[-2:]
-    ]
+    """What changed, in words, a line a gauge; of an adapter that changes nothing, only that."""
+    words = list(numbers["verdicts"].values())
+    return "\n".join(words[:1] if numbers["best_step"] == 0 else words)
