@@ -14,9 +14,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from angen.model.bigvgan import (
+    Decoder,
+    DecoderConfig,
+    decode_as_reference,
+    lowpass_filter,
+    read_decoder_weights,
+    widened,
+)
+from angen.model.diffrhythm2 import AsReference, DiffRhythm2
 from angen.model.dit import rotary_table
 from angen.model.layout import block_mask, training_forward
 from angen.model.network import load_network
+from angen.model.phones import TAG_IDS, ids_as_reference, segments
 from angen.model.sampler import SamplerSettings, sample_blocks
 
 FIXTURE = Path(os.environ.get("ANGEN_PARITY_FIXTURE", Path(__file__).parent / "fixture"))
@@ -233,3 +243,97 @@ def test_the_last_real_frame_is_kept_on_request(still_network, known, facts, cas
     theirs = facts["cases"][f"eos.{case}"]["frames_out"]
     nothing_dropped = theirs in (0, len(noise) * still_network.block_frames)
     assert len(song) == theirs + (not nothing_dropped)
+
+
+def test_the_sampler_with_times_rounded_as_in_the_half_precision_run(network, known, facts):
+    """The times make most of that run's difference; what is left is the rounding of its weights and sums."""
+    rounded = copy.deepcopy(network)
+    rounded.transformer.time_embed.rounds_as_half = True
+    times = torch.cat([known["sample_fp16.times"].float(), torch.ones(1)])
+    settings = SamplerSettings(
+        steps=euler_steps(facts), guidance_strength=facts["cases"]["sample"]["cfg_strength"]
+    )
+    theirs = known["sample_fp16.out"].float()
+    ours = draw(rounded, known, known["sample.noise"], settings, times=times)[None]
+    assert float((ours - theirs).abs().mean()) < 5e-3
+    plain = facts["cases"]["sample_fp16"]["mean_abs_vs_fp32"]
+    assert float((ours - theirs).abs().mean()) < plain or plain < 5e-3
+
+
+def test_rotary_frequencies_rounded_as_in_the_half_precision_run(network, known):
+    frequencies = known["sample_fp16.inv_freq"].float()
+    cos, _ = rotary_table(torch.tensor([1]), network.transformer.head_dim, rounds_as_half=True)
+    close(cos[0, 0, 0], torch.cat([frequencies, frequencies]).cos())
+
+
+@pytest.fixture(scope="module")
+def decoder(facts):
+    decoder = Decoder(DecoderConfig.of(json.loads((FIXTURE / "decoder.json").read_text()), "decoder.json"))
+    decoder.load_state_dict(read_decoder_weights(FIXTURE / "decoder.bin"))
+    return decoder.eval().requires_grad_(False)
+
+
+def test_the_decoder_has_exactly_the_weights_of_the_release_folded(decoder, facts):
+    stored = facts["decoder_keys"]
+    theirs = {key.removesuffix("_v"): shape for key, shape in stored.items() if not key.endswith(".weight_g")}
+    assert {key: list(value.shape) for key, value in decoder.state_dict().items()} == theirs
+
+
+def test_the_filter_of_the_activations(decoder, known):
+    for name in ("up", "down"):
+        close(lowpass_filter().view(1, 1, -1), known[f"act.filter_{name}"])
+
+
+def test_an_activation(decoder, known):
+    close(decoder.resblocks[0].activations[0](known["decoder.act.in"]), known["decoder.act.out"])
+
+
+def test_the_decoder_stage_by_stage(decoder, known):
+    first = decoder.conv_pre(known["decoder.forward.in"])
+    close(first, known["decoder.forward.conv_pre"])
+    close(decoder.ups[0][0](first), known["decoder.forward.up0"])
+    close(decoder(known["decoder.forward.in"]), known["decoder.forward.out"])
+
+
+def test_decoding_in_the_windows_of_the_reference(decoder, known, facts):
+    cases = [
+        key.removesuffix(".in") for key in known if key.startswith("decode_audio.") and key.endswith(".in")
+    ]
+    assert cases
+    for case in cases:
+        sound = decode_as_reference(decoder, known[f"{case}.in"][0].T)
+        close(sound[:: facts["cases"][case]["stride"]][None, None], known[f"{case}.out_strided"])
+
+
+def test_two_channels_of_one(known):
+    close(widened(known["fake_stereo.in"][0], 48_000), known["fake_stereo.out"])
+
+
+def test_the_model_matches_the_reference_from_its_folder(known, facts):
+    """All of it through the door: decoding in windows, two channels, as a sound."""
+    model = DiffRhythm2(FIXTURE, as_reference=AsReference(windowed_decoding=True, stereo=True))
+    cases = [key for key in known if key.startswith("decode_audio.") and key.endswith(".in")]
+    case = min(
+        cases, key=lambda key: known[key].shape[-1]
+    )  # all are decoded above; one is enough for the door
+    audio = model.decode(known[case][0].T)
+    stride = facts["cases"][case.removesuffix(".in")]["stride"]
+    close(torch.tensor(audio.samples[0, ::stride])[None, None], known[case.replace(".in", ".out_strided")])
+    late = int(0.01 * audio.rate_hz)
+    close(torch.tensor(audio.samples[1, late:]), 0.8 * torch.tensor(audio.samples[0, :-late]))
+
+
+def test_structure_tags_and_their_ids(facts):
+    assert {f"[{tag}]": number for tag, number in TAG_IDS.items()} == facts["struct_ids"]
+
+
+def test_lyrics_to_ids_as_the_reference_does_it_defects_included(facts):
+    for case in facts["parse_lyrics"]:
+        ids = ids_as_reference(case["text"], lambda line: [ord(char) % 300 + 1 for char in line])
+        assert ids == case["tokens_with_fake_encoder"], case["text"]
+
+
+def test_the_languages_of_a_line(facts):
+    for case in facts["language_segments"]:
+        theirs = [tuple(part) for part in case["segments"] if part[1] != "other"]
+        assert segments(case["text"]) == theirs, case["text"]

@@ -15,14 +15,14 @@ from angen.adapters.lora import AppliedAdapter, applied
 from angen.audio import Audio
 from angen.errors import GenerationError
 from angen.generation.form import parse_form, place_form
-from angen.model import MusicModel, SamplerSettings
+from angen.model import Conditions, MusicModel, SamplerSettings, StyleVector
 from angen.model.beats import steady_grid
 from angen.model.text import stated_tempo
 from angen.progress import Progress, ProgressCallback, no_progress
 
 LONGEST_S = 600.0
 
-__all__ = ["LONGEST_S", "GenerationRequest", "generate", "sample_latents"]
+__all__ = ["LONGEST_S", "GenerationRequest", "generate", "request_conditions", "sample_latents"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class GenerationRequest:
         noise_scale: Deviation of the starting noise; None for the model's own.
         form: Its sections in proportion, as "intro 4, verse 8, chorus 8"; empty for none.
         ending: Whether it comes to an end within its length, instead of being cut off.
+        lyrics: What is sung, in any form that `read_lyrics` takes; empty for nothing.
     """
 
     prompt: str
@@ -50,6 +51,7 @@ class GenerationRequest:
     noise_scale: float | None = None
     form: str = ""
     ending: bool = False
+    lyrics: str = ""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -79,11 +81,20 @@ def sample_latents(
     model: MusicModel,
     requests: Sequence[GenerationRequest],
     *,
+    conditions: Sequence[Conditions] | None = None,
+    may_end: bool = False,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Tensor]:
     """Latents (frames, channels) of requests, with the network as it is; drawn as one batch.
 
     Length, steps, guidance and noise scale must agree. A tempo, given or stated, becomes a beat grid.
+
+    Args:
+        model: The base.
+        requests: What is wanted.
+        conditions: What the model is told, from `request_conditions`; None to make it of the requests.
+        may_end: Whether a model that writes the end of a song may end it before its length.
+        on_step: Told of steps done and in all.
 
     Raises:
         GenerationError: If the requests differ where they must agree, or there are none.
@@ -100,18 +111,36 @@ def sample_latents(
         guidance_strength=facts.guidance if first.guidance is None else first.guidance,
         history_blocks=facts.history_blocks,
         noise_scale=facts.noise_scale if first.noise_scale is None else first.noise_scale,
+        stop_at_end=may_end and facts.ends_songs,
     )
-    conditions = [
-        model.conditions(r.prompt, tempo_bpm=tempo) for r, tempo in zip(requests, tempi, strict=True)
-    ]
     return model.sample(
-        conditions,
+        conditions or [request_conditions(model, request) for request in requests],
         first.seconds,
         settings,
         [r.seed for r in requests],
         beats=_beats(model, requests, tempi),
         on_step=on_step,
     )
+
+
+def request_conditions(
+    model: MusicModel, request: GenerationRequest, style: StyleVector | None = None
+) -> Conditions:
+    """What a model is told of a request, a style vector beside it.
+
+    Raises:
+        GenerationError: If it takes no lyrics, no style vector or no form, and some are given.
+    """
+    if (request.form or request.ending) and not model.facts.takes_form:
+        raise GenerationError(
+            f"{model.facts.id} cannot be told a form or where to end.",
+            remedy="Leave --form and --ending out. Its sections are the tags of the lyrics, [verse] and the like, "
+            "and it ends songs by itself.",
+        )
+    tempo = request.tempo_bpm if request.tempo_bpm is not None else stated_tempo(request.prompt)
+    if not request.lyrics.strip() and style is None:
+        return model.conditions(request.prompt, tempo_bpm=tempo)
+    return model.conditions(request.prompt, tempo_bpm=tempo, lyrics=request.lyrics, style=style)
 
 
 def _beats(
@@ -135,6 +164,7 @@ def generate(
     requests: Sequence[GenerationRequest],
     adapters: Sequence[AppliedAdapter] = (),
     *,
+    conditions: Sequence[Conditions] | None = None,
     on_progress: ProgressCallback = no_progress,
     stage: str = "generating",
 ) -> list[Audio]:
@@ -144,15 +174,27 @@ def generate(
         model: The base; it is the base again afterwards.
         requests: At least one, alike in length, steps, guidance and noise.
         adapters: Adapter folders and strengths; strength 0 is the base exactly.
+        conditions: What the model is told, from `request_conditions`; None to make it of the requests.
         on_progress: Told of every step of the sampler.
         stage: What to call it there.
 
     Returns:
-        One sound a request, exactly as long as asked for.
+        One sound a request, exactly as long as asked for; shorter where the model ended the song itself.
+
+    Raises:
+        GenerationError: If the model ended a song before it began.
     """
     with applied(model.network, adapters):
         latents = sample_latents(
-            model, requests, on_step=lambda done, total: on_progress(Progress(stage, done, total))
+            model,
+            requests,
+            conditions=conditions,
+            may_end=True,
+            on_step=lambda done, total: on_progress(Progress(stage, done, total)),
+        )
+    if not all(len(song) for song in latents):
+        raise GenerationError(
+            "The model ended the song before it began.", remedy="Try another seed, or more lyrics."
         )
     return [
         model.decode(song).span(0.0, request.seconds) for song, request in zip(latents, requests, strict=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from numpy.typing import ArrayLike
@@ -40,6 +40,11 @@ class ModelFacts:
         guidance: Strength of the prompt that serves it well.
         own_styles: Prompts of music it makes by itself; drawn so that an adapter does not forget it.
         level: Root mean square of the music it was trained on, to which songs are brought; None for as they are.
+        sings: Whether it takes lyrics.
+        ends_songs: Whether it writes the end of a song by itself.
+        has_encoder: Whether it can encode recordings; without, training reads latents made elsewhere.
+        crops_at_start: Whether a training crop must be the start of its clip, which counts as a song's start.
+        takes_form: Whether it can be told sections by bars, and where to end.
     """
 
     id: str
@@ -58,6 +63,11 @@ class ModelFacts:
     guidance: float = 1.5
     own_styles: tuple[str, ...] = ()
     level: float | None = None
+    sings: bool = False
+    ends_songs: bool = False
+    has_encoder: bool = True
+    crops_at_start: bool = False
+    takes_form: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,12 +79,46 @@ class Conditions:
         tempo_bpm: The tempo they state, or None.
         text_ids: int64 (L,), at least one.
         style: float32 (512,).
+        lyrics: The lyrics sheet the ids were made from, as the model is given it; empty for a model without.
+        style_source: Where the style vector is from, for a reader; empty where it is the text's own.
+        licences: Licences that bind what is made with these tensors, beside that of the model.
+        notes: What was asked and could not be given to the model, as sentences.
     """
 
     text: str
     tempo_bpm: float | None
     text_ids: Tensor
     style: Tensor
+    lyrics: str = ""
+    style_source: str = ""
+    licences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the model was given, to be shown or kept beside the music."""
+        return {
+            "text": self.text,
+            "text_ids": self.text_ids.tolist(),
+            "lyrics": self.lyrics,
+            "style_source": self.style_source,
+            "licences": list(self.licences),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class StyleVector:
+    """A style vector made apart from a prompt.
+
+    Attributes:
+        vector: float32 (512,).
+        source: Where it is from, for a reader.
+        licences: Licences that bind what is made with it.
+    """
+
+    vector: Tensor
+    source: str
+    licences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,8 +191,18 @@ class MusicModel(Protocol):
     def decode(self, latents: Tensor) -> Audio:
         """Sound of latents (frames, channels)."""
 
-    def conditions(self, prompt: str, *, tempo_bpm: float | None = None) -> Conditions:
-        """Tensors of a prompt; a tempo given here wins over one stated in the prompt."""
+    def conditions(
+        self,
+        prompt: str,
+        *,
+        tempo_bpm: float | None = None,
+        lyrics: str = "",
+        style: StyleVector | None = None,
+    ) -> Conditions:
+        """Tensors of a prompt; a tempo given here wins over one stated in the prompt.
+
+        Lyrics and a style vector are refused by a model that does not take them.
+        """
 
     def beats(
         self,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
 import torch
+
+_CHOSEN: ContextVar[str] = ContextVar("precision", default="auto")
 
 
 @cache
@@ -22,8 +26,24 @@ def fast_bfloat16() -> bool:
 
 
 def autocast() -> AbstractContextManager[Any]:
-    """Mixed precision for training where the processor is fast in it, float32 elsewhere."""
-    return torch.autocast("cpu", torch.bfloat16) if fast_bfloat16() else nullcontext()
+    """Mixed precision for training: as `chosen_precision` says, else where the processor is fast in it."""
+    return torch.autocast("cpu", torch.bfloat16) if is_mixed() else nullcontext()
+
+
+def is_mixed() -> bool:
+    """Whether `autocast` is mixed precision now."""
+    chosen = _CHOSEN.get()
+    return fast_bfloat16() if chosen == "auto" else chosen == "bf16"
+
+
+@contextmanager
+def chosen_precision(name: str) -> Iterator[None]:
+    """While the block runs, `autocast` is float32 (`fp32`), mixed (`bf16`), or as the processor is fast (`auto`)."""
+    token = _CHOSEN.set(name)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
 
 
 def keep_freed_memory() -> bool:
