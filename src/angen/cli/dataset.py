@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from angen.cli.console import JsonOption, clock_text, print_json, print_table, printable, say, show_progress
+from angen.cli import dataset_curated
+from angen.cli.console import (
+    JsonOption,
+    clock_text,
+    confirm_deletion,
+    print_json,
+    print_table,
+    printable,
+    say,
+    show_progress,
+)
+from angen.cli.jobs import BackgroundOption, submit_and_say
 from angen.settings import load_settings
 
 if TYPE_CHECKING:
     from angen.dataset import Dataset, DatasetInfo
+    from angen.workflows.prepare import PreparedDataset
 
 app = typer.Typer(no_args_is_help=True, help="Recordings as clips to train on, in the workspace.")
+app.command("catalog")(dataset_curated.catalog)
+app.command("download")(dataset_curated.download)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the dataset.", show_default=False)]
 
@@ -22,9 +36,13 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the d
 def prepare(
     name: NameArgument,
     files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILES...", help="Recordings, or folders of them.", show_default=False),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="FILES",
+            help="Recordings, or folders of them; none for a collection that was downloaded.",
+            show_default=False,
+        ),
+    ] = None,
     style: Annotated[
         str, typer.Option(help="Words for all of it, which lead every prompt: 'calypso with steel drums'.")
     ] = "",
@@ -32,14 +50,44 @@ def prepare(
     max_s: Annotated[float, typer.Option("--max-s", help="Longest clip, in seconds.")] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help="Chooses among equally good splits.")] = 0,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a dataset of that name.")] = False,
+    called: dataset_curated.CalledOption = None,
+    subset: dataset_curated.SubsetOption = None,
+    hours: dataset_curated.HoursOption = None,
+    clips_a_piece: dataset_curated.ClipsOption = None,
+    part: dataset_curated.PartOption = None,
+    soundfont: dataset_curated.SoundfontOption = None,
+    workers: dataset_curated.WorkersOption = None,
+    background: BackgroundOption = False,
     json: JsonOption = False,
 ) -> None:
     """Make a dataset: hear the recordings, cut them into clips, hold back a tenth of the songs.
 
-    Recordings that cannot be used are skipped and listed with the reason.
+    Recordings that cannot be used are skipped and listed with the reason. Without FILES, NAME is the id of a
+    collection that was downloaded ('angen dataset catalog').
     """
     from angen.workflows.prepare import prepare_dataset
 
+    of_collection = {
+        "name": called,
+        "subset": subset,
+        "hours": hours,
+        "clips_a_piece": clips_a_piece,
+        "part": part,
+        "soundfonts": soundfont,
+        "workers": workers,
+    }
+    of_both = {"style": style, "min_s": min_s, "max_s": max_s, "seed": seed, "replace": replace}
+    if not files:
+        if background:
+            raise typer.BadParameter("a downloaded collection is prepared here.", param_hint="--background")
+        prepared = dataset_curated.prepare_downloaded(name, {**of_collection, **of_both})
+        _print_prepared(prepared, json=json)
+        return
+    dataset_curated.refuse_options_of_collections(of_collection)
+    if background:
+        paths = [str(Path(file).absolute()) for file in files]
+        submit_and_say("prepare", {"name": name, "files": paths, **of_both}, json=json)
+        return
     settings = load_settings()
     with show_progress() as on_progress:
         prepared = prepare_dataset(
@@ -53,6 +101,10 @@ def prepare(
             replace=replace,
             on_progress=on_progress,
         )
+    _print_prepared(prepared, json=json)
+
+
+def _print_prepared(prepared: PreparedDataset, *, json: bool) -> None:
     if json:
         print_json(
             {"folder": printable(str(prepared.folder)), **prepared.info.model_dump(mode="json")}, indent=2
@@ -110,10 +162,7 @@ def delete(
 
     root = load_settings().training_data
     folder = dataset_folder(root, name)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise typer.BadParameter("say --yes to delete without being asked.", param_hint="--yes")
-        typer.confirm(f"Delete {printable(str(folder))} for good?", abort=True, err=True)
+    confirm_deletion(str(folder), yes=yes)
     delete_dataset(root, name)
     if json:
         print_json({"deleted": folder.name})
@@ -138,7 +187,7 @@ def _print_info(info: DatasetInfo, folder: str) -> None:
         "Style": info.prompt_prefix,
         "Music": f"{info.songs} songs, {info.clips} clips, {clock_text(info.seconds)}",
         "Split": _split_text(info),
-        "Licence": info.licence or "",
+        "Licence": dataset_curated.licence_text(info),
     }
     for name, value in facts.items():
         if value:

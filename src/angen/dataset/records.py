@@ -16,7 +16,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 FORMAT_VERSION = 1
 
 Split = Literal["train", "validation"]
-Source = Literal["measured", "tagged", "edited"]
+Source = Literal["measured", "tagged", "edited", "score"]
+"""How a value is known: heard, said by the recording's maker, said by the user, or read from its notes."""
+
+_LATER_FIELDS = ("singer", "language", "metre", "licence", "credit")
+"""Fields that came after the first datasets: where they are empty, a clip's hash is what it was before."""
 
 
 class _Record(BaseModel):
@@ -44,6 +48,11 @@ class ClipRecord(_Record):
         loudness_lufs: Integrated loudness of the clip.
         description: A sentence about the song.
         lyrics: Words sung in the clip.
+        singer: Who sings, as the dataset names them: "woman 12", "Alto-1".
+        language: Of the lyrics, as a BCP 47 tag: "cmn", "en".
+        metre: Beats in a bar and the note that is one beat: "3/4".
+        licence: The licence of this clip's recording, where it is not that of the whole dataset.
+        credit: Whom to name for this clip, in the words its licence asks for.
         beats_s: Beats, in seconds from the start of the clip.
         downbeats_s: First beats of bars, in seconds from the start of the clip.
         sources: Where each known value comes from, by field.
@@ -67,6 +76,11 @@ class ClipRecord(_Record):
     loudness_lufs: float | None = None
     description: str = ""
     lyrics: str | None = None
+    singer: str | None = None
+    language: str | None = None
+    metre: str | None = Field(default=None, pattern=r"^[1-9]\d?/(1|2|4|8|16|32|64)$")
+    licence: str | None = None
+    credit: str | None = None
     beats_s: list[float] = []
     downbeats_s: list[float] = []
     sources: dict[str, Source] = {}
@@ -154,7 +168,12 @@ class DatasetInfo(_Record):
         type: "user" for the user's recordings; "vocal" and "symbolic" for those curated elsewhere.
         created: When it was prepared.
         source: Where the recordings come from, in words.
-        licence: The licence of the recordings, where it is known.
+        licence: The licence of the recordings, where it is known; where they differ, the strictest in words.
+        non_commercial: Whether a licence of the recordings forbids commercial use; it is carried into every
+            adapter trained on them.
+        share_alike: Whether a licence of the recordings binds what is built on them to the same licence.
+        attribution: Whom to name, a line each: the collection, and where the credits of each file are.
+        collection: The entry of the catalogue it was prepared from; None for the user's recordings.
         prompt_prefix: The user's own words for all of it, which lead every prompt.
         songs: Number of songs.
         clips: Number of clips.
@@ -171,6 +190,10 @@ class DatasetInfo(_Record):
     created: AwareDatetime
     source: str = ""
     licence: str | None = None
+    non_commercial: bool = False
+    share_alike: bool = False
+    attribution: list[str] = []
+    collection: str | None = None
     prompt_prefix: str = ""
     songs: int = Field(ge=1)
     clips: int = Field(ge=1)
@@ -186,5 +209,9 @@ def content_sha256(clips: Iterable[ClipRecord], prompt_prefix: str) -> str:
 
     The order of the clips does not matter, nor do the dataset's name and date.
     """
-    lines = sorted(clip.model_dump_json() for clip in clips)
+    lines = sorted(clip.model_dump_json(exclude=_unused(clip)) for clip in clips)
     return hashlib.sha256("\n".join([prompt_prefix, *lines]).encode()).hexdigest()
+
+
+def _unused(clip: ClipRecord) -> set[str]:
+    return {name for name in _LATER_FIELDS if getattr(clip, name) is None}

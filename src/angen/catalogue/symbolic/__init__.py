@@ -1,0 +1,1 @@
+"""Scores as MIDI: read, judged, labelled from their own events, and played by soundfonts."""
