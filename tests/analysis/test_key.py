@@ -71,3 +71,23 @@ def test_scores_turn_with_the_profile():
     profile, bass = random.random(12), random.random(12)
     turned = key_scores(np.roll(profile, 5), np.roll(bass, 5))
     assert np.allclose(turned, np.roll(key_scores(profile, bass), 5, axis=1))
+
+
+def test_triads_are_told_by_their_roots():
+    from angen.analysis.key import triad_shares
+
+    chroma = np.full((40, 12), 0.01)
+    chroma[:, [9, 0, 4]] = 1.0  # A minor
+    shares = triad_shares(chroma)
+    assert shares.shape == (2, 12)
+    assert shares.sum() == pytest.approx(1)
+    assert shares[1, 9] > 0.9
+
+
+@pytest.mark.parametrize("semitones", range(12))
+def test_triad_shares_turn_with_the_music(semitones):
+    from angen.analysis.key import triad_shares
+
+    chroma = np.random.default_rng(0).uniform(size=(60, 12))
+    shifted = triad_shares(np.roll(chroma, semitones, axis=1))
+    assert np.allclose(shifted, np.roll(triad_shares(chroma), semitones, axis=1))

@@ -113,3 +113,31 @@ def test_the_same_recording_is_cut_the_same_way(make_drums):
     audio = make_drums(100, seconds=70)
     heard = analyze_audio(audio)
     assert suggest_segments(audio, heard) == suggest_segments(audio, heard)
+
+
+def test_the_seams_of_a_medley_are_found(make_drums, make_chords, make_clicks):
+    parts = [make_drums(120, seconds=17.3), make_chords(0, "major", bars=8), make_clicks(90, seconds=21.7)]
+    parts += [make_drums(98, seconds=18.9), make_chords(4, "minor", bar_s=2.3, bars=8)]
+    audio = Audio(np.concatenate([part.samples for part in parts], axis=1), parts[0].rate_hz)
+    seams = np.cumsum([part.duration_s for part in parts])[:-1]
+    cuts = np.array([segment.start_s for segment in suggest_segments(audio, analyze_audio(audio))[1:]])
+    assert all(np.abs(cuts - seam).min() < 0.5 for seam in seams)
+
+
+def test_the_segments_of_an_analysis_are_those_proposed(make_drums):
+    audio = make_drums(110, seconds=75)
+    heard = analyze_audio(audio)
+    proposed = suggest_segments(audio, heard)
+    assert heard.segments == [[round(s.start_s, 4), round(s.end_s, 4)] for s in proposed]
+
+
+def test_a_cut_falls_into_a_rest_rather_than_a_note(make_chords):
+    chords = make_chords(0, "major", bar_s=2.0, bars=22)
+    samples = chords.samples.copy()
+    for rest_s in (13.4, 29.4):
+        samples[:, round(rest_s * 22050) : round((rest_s + 0.6) * 22050)] *= 0.001
+    audio = Audio(samples, 22050)
+    heard = replace(analyze_audio(audio), beats_s=[], downbeats_s=[])
+    cuts = [segment.start_s for segment in suggest_segments(audio, heard)[1:]]
+    assert cuts
+    assert any(13.3 <= cut <= 14.1 or 29.3 <= cut <= 30.1 for cut in cuts)

@@ -4,19 +4,22 @@
 threshold: nothing is invented.
 """
 
-from angen.analysis.analyzing import analyze, analyze_audio
+from angen.analysis.analyzing import Heard, analyze, analyze_audio, hear
 from angen.analysis.key import transposed
-from angen.analysis.record import Analysis
+from angen.analysis.record import ANALYSIS_VERSION, Analysis
 from angen.analysis.segments import Segment, suggest_segments
 from angen.analysis.style import StyleSpace, frechet_distance, split_half_floor, style_features
 
 __all__ = [
+    "ANALYSIS_VERSION",
     "Analysis",
+    "Heard",
     "Segment",
     "StyleSpace",
     "analyze",
     "analyze_audio",
     "frechet_distance",
+    "hear",
     "split_half_floor",
     "style_features",
     "suggest_segments",

@@ -144,9 +144,14 @@ def rotations(features: Array) -> Array:
 
 @cache
 def weights() -> dict[str, Array]:
-    """The fitted numbers: `bar`, shape (141,), for `rotations`, and `level` for `rhythm.level_features`."""
+    """The fitted numbers.
+
+    Returns:
+        `bar`, shape (141,), for `rotations`; `level`, `level_mean` and `level_scale`, shape (71,), for
+        `rhythm.level_features`.
+    """
     with np.load(WEIGHTS_FILE, allow_pickle=False) as stored:
-        return {name: stored[name] for name in ("bar", "level")}
+        return {name: stored[name].astype(np.float64) for name in stored.files}
 
 
 def bar_scores(evidence: Evidence, pulse_s: Array) -> Array:

@@ -2,8 +2,9 @@
 
 Profiles and weights: Albrecht and Shanahan 2013 ("The Use of Large Corpora to Train a New Type of Key-Finding
 Algorithm"), Temperley 2001 ("The Cognition of Basic Musical Structures") and the `bgate` profile of Faraldo
-et al. 2016 ("Key Estimation in Electronic Dance Music"); the harmonic vote follows Gomez 2006 ("Tonal
-Description of Polyphonic Audio").
+et al. 2016 ("Key Estimation in Electronic Dance Music"). The triads that are heard count too: their weight, and a
+small bonus for minor keys, were chosen because they help, or do no harm, on each of four kinds of music. The harmonic
+vote follows Gomez 2006 ("Tonal Description of Polyphonic Audio").
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from angen.analysis.spectrum import RATE_HZ, Float, magnitude_blocks
 
@@ -25,6 +27,8 @@ _LOWEST_HZ, _HIGHEST_HZ = 55.0, 3500.0
 _HARMONICS = ((1, 1.0), (2, 0.5), (3, 0.35), (4, 0.2), (5, 0.12))
 _BASS_PITCH = 52
 _BASS_WEIGHT = 0.25
+_TRIAD_WEIGHT, _MINOR_BONUS = 0.3, 0.03
+_TRIAD_FRAMES, _TRIAD_SHARPNESS = 5, 40.0
 _NOISE, _MUSIC = 0.05, 0.1  # deviation over mean of a profile: drums and noise stay below, music above
 
 _PROFILES = np.array(
@@ -132,12 +136,36 @@ def estimate_key(harmony: Harmony) -> Key | None:
     profile = mean_profile(harmony.chroma) if len(harmony.chroma) > SHORTEST_S * FRAME_RATE_HZ else None
     if profile is None:
         return None
-    scores = key_scores(profile, harmony.bass)
+    scores = key_scores(profile, harmony.bass) + _TRIAD_WEIGHT * triad_shares(harmony.chroma)
+    scores[1] += _MINOR_BONUS
     order = np.argsort(-scores.ravel(), kind="stable")
     lead = float(scores.ravel()[order[0]] - scores.ravel()[order[1]])
     mode, tonic = divmod(int(order[0]), 12)
     confidence = tonality_of(profile) * _variety(profile) * min(1.0, 0.3 + 2.4 * lead)
     return Key(tonic, ("major", "minor")[mode], confidence)
+
+
+def triad_shares(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of the time each major and minor triad is the one that fits best.
+
+    Music returns to the chord of its tonic; its relative key shares the notes but not that habit.
+
+    Args:
+        chroma: Votes for each pitch class, shape (frames, 12).
+
+    Returns:
+        Shares that sum to 1, shape (2, 12): major and minor triads by root.
+    """
+    votes = chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1e-9)
+    smooth = uniform_filter1d(votes, _TRIAD_FRAMES, axis=0, mode="constant")
+    smooth /= np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), 1e-9)
+    triads = np.zeros((24, 12))
+    for root in range(12):
+        triads[root, [root, (root + 4) % 12, (root + 7) % 12]] = 3**-0.5
+        triads[12 + root, [root, (root + 3) % 12, (root + 7) % 12]] = 3**-0.5
+    fit = _TRIAD_SHARPNESS * (smooth @ triads.T)
+    odds = np.exp(fit - fit.max(axis=1, keepdims=True))
+    return np.asarray((odds / odds.sum(axis=1, keepdims=True)).mean(axis=0).reshape(2, 12))
 
 
 def tonality_of(profile: NDArray[np.float64]) -> float:

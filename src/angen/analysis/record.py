@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+ANALYSIS_VERSION = 2
+"""Raised whenever a recording may be heard differently: results kept under another number are made again."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,14 @@ class Analysis:
         energy: Root mean square over all channels, 0 to 1 for samples within ±1.
         brightness_hz: Spectral centroid below 8 kHz, the mean over time.
         mood: One word for liveliness and mode together.
-        instruments: Families with clear evidence, of "drums" and "bass".
-        genre: Not estimated yet: always None.
+        instruments: What plays, the surest first; of `angen.analysis.tagger.INSTRUMENTS`.
+        genre: One of `angen.analysis.tagger.GENRES`.
         description: One sentence made of the fields that are known.
+        metre: "4/4" or "3/4", where bars are known.
+        vocals: "vocal" or "instrumental"; only the AI pass tells.
+        segments: Proposed clips, [start, end] in seconds; see `suggest_segments`.
+        confidence: How sure each estimate is, 0 to 1, by field; also where it fell below its threshold.
+        sources: Where each known estimate comes from, by field: "measured", or "tagged" by a learnt tagger.
     """
 
     duration_s: float
@@ -51,6 +59,11 @@ class Analysis:
     instruments: list[str]
     genre: str | None
     description: str
+    metre: str | None = None
+    vocals: str | None = None
+    segments: list[list[float]] = field(default_factory=list)
+    confidence: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, ready for JSON."""

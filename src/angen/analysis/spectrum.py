@@ -8,6 +8,7 @@ kept.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from angen.audio import Audio
+from angen.audio.meter import mean_power
 
 Float = NDArray[np.float32]
 
@@ -39,7 +41,7 @@ def listening_signal(audio: Audio) -> Float:
         float32, shape (samples,).
     """
     mono = audio.mono()
-    if _rms(mono.samples[0]) < 0.1 * _rms(audio.samples.reshape(-1)):
+    if audio.channels > 1 and _rms(mono.samples[0]) < 0.1 * math.sqrt(mean_power(audio.samples)):
         mono = Audio(audio.samples[:1], audio.rate_hz)
     signal = mono.resampled(RATE_HZ, quality="LQ").samples[0]
     rms = _rms(signal)

@@ -38,11 +38,15 @@ class Proposal:
         bpm: Beats per minute, refined.
         clarity: How periodic and distinct the onsets are, 0 (noise, held sounds) to 1 (a machine).
         periodicity: By lag in frames, 1 at lag 0.
+        bands: The same of each of five groups of bands alone, shape (5, lags).
+        onsets_per_s: Distinct onsets a second in each of them, shape (5,).
     """
 
     bpm: float
     clarity: float
     periodicity: Array
+    bands: Array
+    onsets_per_s: Array
 
     def relative_comb(self, bpm: Array) -> Array:
         """Comb scores of some tempi relative to the best of them, shape as `bpm`."""
@@ -55,13 +59,14 @@ def propose_tempo(spectrum: Spectrum) -> Proposal | None:
     flux = spectrum.flux()
     if spectrum.duration_s < SHORTEST_S or not flux.any():
         return None
-    periodicity = _periodicity(flux)
+    periodicity, bands, onsets = _periodicity(flux)
     candidates = np.geomspace(SLOWEST_BPM, FASTEST_BPM, 1600)
     bpm = float(candidates[np.argmax(_comb_score(periodicity, candidates))])
     strength = onset_strength(flux)
     whole = _whole_autocorrelation(strength)
     bpm = _refined(whole, bpm)
-    return Proposal(bpm, _clarity(whole, bpm) * _distinctness(strength), periodicity)
+    clarity = _clarity(whole, bpm) * _distinctness(strength)
+    return Proposal(bpm, clarity, periodicity, bands, onsets / spectrum.duration_s)
 
 
 def onset_strength(flux: Float) -> Float:
@@ -69,22 +74,32 @@ def onset_strength(flux: Float) -> Float:
     return np.asarray(flux.mean(axis=1))
 
 
-def _periodicity(flux: Float) -> Array:
-    """Sum of compressed autocorrelations of five band groups over windows, by lag in frames; 1 at lag 0."""
+def _periodicity(flux: Float) -> tuple[Array, Array, Array]:
+    """Compressed autocorrelations of five groups of bands over windows, by lag in frames.
+
+    Returns:
+        Their weighted sum, 1 at lag 0, shape (lags,); each alone, a mean over windows, shape (5, lags); and how
+        many distinct onsets each group has, shape (5,).
+    """
     window = min(int(_WINDOW_S * FRAME_RATE_HZ), len(flux))
     length = scipy.fft.next_fast_len(2 * window, real=True)
-    total = np.zeros(window)
-    for low, high, weight in _BANDS:
-        envelope = _sharpened(flux[:, low:high].mean(axis=1))
+    taper = np.maximum(window - np.arange(window), 0.2 * window) / window
+    total, bands, onsets = np.zeros(window), np.zeros((len(_BANDS), window)), np.zeros(len(_BANDS))
+    until = np.concatenate([np.zeros((len(flux), 1), np.float32), np.cumsum(flux, axis=1)], axis=1)
+    for group, (low, high, weight) in enumerate(_BANDS):
+        envelope = _sharpened((until[:, high] - until[:, low]) / np.float32(high - low))
+        inner = envelope[1:-1]
+        onsets[group] = np.sum((inner > envelope[:-2]) & (inner >= envelope[2:]) & (inner > 0.5))
         starts = range(0, len(envelope) - window + 1, max(1, window // 2))
         windows = np.stack([envelope[start : start + window] for start in starts])
         windows -= windows.mean(axis=1, keepdims=True)
         spectra = np.abs(scipy.fft.rfft(windows, length, axis=1)) ** 1.6
         lags = scipy.fft.irfft(spectra, length, axis=1)[:, :window]
         heard = lags[:, 0] > 1e-9
-        total += weight * (lags[heard] / lags[heard, :1]).sum(axis=0)
-    taper = np.maximum(window - np.arange(window), 0.2 * window) / window
-    return np.asarray(total / taper / max(total[0], 1e-9))
+        summed = (lags[heard] / lags[heard, :1]).sum(axis=0)
+        total += weight * summed
+        bands[group] = summed / len(windows) / taper
+    return np.asarray(total / taper / max(total[0], 1e-9)), bands, onsets
 
 
 def _sharpened(envelope: Float) -> Float:

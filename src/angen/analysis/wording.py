@@ -35,16 +35,21 @@ def description_of(
     mood: str | None,
     brightness_hz: float,
     instruments: Sequence[str],
+    genre: str | None = None,
 ) -> str:
     """One plain sentence from the fields that are known."""
     tone = "bright" if brightness_hz > BRIGHT_HZ else "dark" if 0 < brightness_hz < DARK_HZ else ""
-    words = " ".join(word for word in (mood, tone, "piece") if word)
+    words = " ".join(word for word in (mood, tone, genre, "piece") if word)
     sentence = f"{'An' if words[0] in 'aeiou' else 'A'} {words}"
     if tempo_bpm is not None:
         sentence += f" at {tempo_bpm:.0f} BPM"
     if key is not None:
         sentence += f" in {key}"
     if instruments:
-        sentence += " with " + " and ".join(instruments)
+        sentence += " with " + _listed(instruments)
     minutes, seconds = divmod(round(duration_s), 60)
     return f"{sentence}, {minutes}:{seconds:02d} long."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)

@@ -1,0 +1,1 @@
+"""Labelled music for analysis: where its figures and its weights come from."""
