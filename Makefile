@@ -21,11 +21,14 @@ setup: $(VENV)/.installed ## make .venv and install angen into it
 demo: setup ## train an adapter on examples/calypso (or SONGS=folder) and compare it with the base
 	$(BIN)/angen demo "$(SONGS)"
 
-test: setup ## the plain tests, a few minutes
-	$(BIN)/python -m pytest -q
+# Two tests at a time, one thread each; a file's tests stay together.
+TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-test-slow: setup ## the slow tests that prove the main job, about six minutes
-	$(BIN)/python -m pytest -q -m slow
+test: setup ## the plain tests, a few minutes
+	$(TWO)
+
+test-slow: setup ## the slow tests that prove the main job
+	$(TWO) -m slow
 
 check: setup ## lint, format, types, import contract, doctests
 	$(BIN)/ruff check .

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from bench.analysis import analysis
 from bench.enhancement import enhancement
 from bench.lyrics import lyrics
 from bench.mastering import mastering
+from bench.sampling import sampling
 from bench.timeline import timeline
+from bench.training import training
 
 
 def timed(work: Callable[[], object], repeats: int = 3) -> float:
@@ -25,26 +27,6 @@ def timed(work: Callable[[], object], repeats: int = 3) -> float:
         work()
         runs.append(time.perf_counter() - start)
     return median(runs)
-
-
-def analysis() -> None:
-    """Our analysis of a minute of music against the plain librosa pipeline."""
-    import librosa
-
-    from angen.analysis import analyze_audio
-    from angen.audio import find_audio, read_audio
-
-    audio = read_audio(find_audio([Path("examples/calypso")])[0])
-
-    def plain() -> None:
-        mono = librosa.resample(audio.mono().samples[0], orig_sr=audio.rate_hz, target_sr=22_050)
-        librosa.beat.beat_track(y=mono, sr=22_050)
-        librosa.feature.chroma_cqt(y=mono, sr=22_050)
-        for feature in (librosa.feature.spectral_centroid, librosa.feature.spectral_rolloff):
-            feature(y=mono, sr=22_050)
-
-    ours, theirs = timed(lambda: analyze_audio(audio)), timed(plain)
-    print(f"analysis: {theirs / ours:.1f}x plain librosa ({audio.duration_s / ours:.0f}x real time)")
 
 
 def model() -> None:
@@ -78,6 +60,8 @@ def model() -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     model()
+    sampling()
+    training()
     analysis()
     mastering()
     enhancement()

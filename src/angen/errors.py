@@ -10,6 +10,16 @@
     │   ├── SilentAudioError
     │   └── TooShortError
     ├── DatasetError          a dataset is missing, empty or inconsistent
+    ├── MetadataError         what a user says of a recording is not possible, or cannot be read
+    ├── DownloadError         a file cannot be fetched from where it is said to be
+    │   ├── LicenceNotAcceptedError  its licence has to be accepted first
+    │   ├── DownloadStoppedError  it was asked to stop; what came so far is kept
+    │   ├── DownloadRefusedError  the server says no: `status`
+    │   ├── WebPageError          a page came in place of the file: a quota, a login
+    │   ├── WrongFileError        not the size or the hash that is expected
+    │   ├── DamagedArchiveError   an archive that cannot be unpacked
+    │   └── UnsafeArchiveError    an archive that would write where it should not, or without end
+    ├── ScoreError            a MIDI file cannot be used: `reason` is a word to count by
     ├── ModelError            weights missing, damaged, or of another shape
     ├── AdapterError          an adapter is missing, foreign, or named twice
     ├── TrainingError         a run cannot start or go on
@@ -26,6 +36,9 @@
     ├── MasteringError        a recording cannot be mastered so
     ├── ExportError           music cannot be written in that format or place
     ├── ProductionError       a production cannot begin, go on, or be made again
+    ├── JobError              a job cannot be queued, changed or followed
+    │   ├── JobNotFoundError      there is none of this id
+    │   └── JobStoreError         the database of jobs is damaged, full, newer, or not to be written to
     └── SettingsError         a path or variable of the environment is unusable
 
 `EndpointError`, `PluginError`, `StoppedError` and what is under them are defined in their rooms
@@ -125,6 +138,85 @@ class DatasetError(AngenError):
     code = "dataset"
 
 
+class MetadataError(AngenError):
+    """What a user says of a recording is not possible, or a file of such words cannot be read."""
+
+    code = "metadata"
+
+
+class DownloadError(AngenError):
+    """A file cannot be fetched, or is not what it should be."""
+
+    code = "download"
+
+
+class LicenceNotAcceptedError(DownloadError):
+    """The licence of a collection has to be accepted before its first byte is fetched."""
+
+    code = "licence-not-accepted"
+
+
+class DownloadStoppedError(DownloadError):
+    """The user asked to stop; what came so far is kept."""
+
+    code = "download-stopped"
+
+
+class DownloadRefusedError(DownloadError):
+    """The server refuses the file, and asking again would not help.
+
+    Args:
+        message: What was asked for, and the answer.
+        status: The HTTP status.
+        remedy: What to do about it.
+    """
+
+    code = "download-refused"
+
+    def __init__(self, message: str, *, status: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+
+
+class WebPageError(DownloadError):
+    """A web page came in place of the file: a quota is used up, or a login is asked for."""
+
+    code = "download-web-page"
+
+
+class WrongFileError(DownloadError):
+    """A file of another size or hash than is expected."""
+
+    code = "download-wrong-file"
+
+
+class DamagedArchiveError(DownloadError):
+    """An archive that cannot be read to its end, or lacks what it should hold."""
+
+    code = "archive-damaged"
+
+
+class UnsafeArchiveError(DownloadError):
+    """An archive with links, devices, names that leave its folder, or far more inside than outside."""
+
+    code = "archive-unsafe"
+
+
+class ScoreError(AngenError):
+    """A MIDI file that cannot be used.
+
+    Args:
+        reason: Why, as a word to count by: "broken", "drums-only".
+        message: What was found and what was expected.
+    """
+
+    code = "score"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class ModelError(AngenError):
     """Weights are missing, damaged, or of another shape than their configuration."""
 
@@ -183,6 +275,24 @@ class ProductionError(AngenError):
     """A production cannot begin, go on, or be made again."""
 
     code = "production"
+
+
+class JobError(AngenError):
+    """A job cannot be queued, changed or followed."""
+
+    code = "job"
+
+
+class JobNotFoundError(JobError):
+    """There is no job of this id."""
+
+    code = "job-missing"
+
+
+class JobStoreError(JobError):
+    """The database of jobs is damaged, full, of a newer Angen, or cannot be written to."""
+
+    code = "job-store"
 
 
 class SettingsError(AngenError):

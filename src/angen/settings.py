@@ -5,6 +5,8 @@ $ANGEN_HOME (default ./angen_workspace)
     models/loras/    trained adapters
     outputs/         generated music
     projects/        arrangements on the timeline
+    collections/     collections of the catalogue, as they were downloaded
+    assets/          soundfonts and other files that tools need
     cache/           whatever can be made again
 
 Each is a folder a person can look into.
@@ -53,6 +55,16 @@ class Settings:
         return self.home / "projects"
 
     @property
+    def collections(self) -> Path:
+        """One folder per downloaded collection of the catalogue."""
+        return self.home / "collections"
+
+    @property
+    def assets(self) -> Path:
+        """One folder per fetched asset."""
+        return self.home / "assets"
+
+    @property
     def cache(self) -> Path:
         """What can be made again."""
         return self.home / "cache"
@@ -78,6 +90,8 @@ def load_settings(home: Path | None = None) -> Settings:
         settings.loras,
         settings.outputs,
         settings.projects,
+        settings.collections,
+        settings.assets,
         settings.cache,
     ):
         _check_folder(folder)

@@ -545,7 +545,7 @@ def test_the_command_generates_goes_on_and_makes_again(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANGEN_HOME", str(studio.settings.home))
-    monkeypatch.setattr("angen.model.load_model", studio.open_model)
+    monkeypatch.setattr("angen.workflows.models.load_model", studio.open_model)
     words = ["--prompt", "calypso", "--seconds", "1", "--steps", "1", "--adapter", "mine:0.5", "--json"]
     words += ["--no-enhance", "--no-upscale", "--format", "flac,mp3:128", "--artist", "Ж", "--seed", "5"]
 

@@ -14,15 +14,21 @@ import typer
 from angen import __version__
 from angen.cli import (
     adapter,
+    adapter_report,
+    adapter_train,
     analyze,
+    assets,
     dataset,
     demo,
     doctor,
     enhance,
     export,
     generate,
+    jobs,
     lyrics,
     master,
+    metadata,
+    model,
     produce,
     timeline,
 )
@@ -39,7 +45,13 @@ app = typer.Typer(
 )
 app.command("analyze")(analyze.analyze)
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(assets.app, name="assets")
+adapter.app.command("train")(adapter_train.train)
+adapter.app.command("estimate")(adapter_train.estimate)
+adapter.app.command("report")(adapter_report.report)
 app.add_typer(adapter.app, name="adapter")
+app.add_typer(model.app, name="model")
+app.add_typer(metadata.app, name="metadata")
 app.command("generate")(generate.generate)
 app.command("enhance")(enhance.enhance)
 app.command("upscale")(enhance.upscale)
@@ -50,6 +62,7 @@ app.command("produce")(produce.produce)
 app.command("demo")(demo.demo)
 app.add_typer(lyrics.app, name="lyrics")
 app.add_typer(timeline.app, name="timeline")
+app.add_typer(jobs.app, name="jobs")
 app.command("doctor")(doctor.doctor)
 
 

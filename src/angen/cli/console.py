@@ -15,7 +15,9 @@ from typer.core import TyperGroup
 from angen.errors import AngenError
 from angen.progress import Eta, Progress, ProgressCallback
 
-__all__ = ["AngenGroup", "JsonOption", "clock_text", "print_json", "print_table", "say", "show_progress"]
+__all__ = [
+    "AngenGroup", "JsonOption", "clock_text", "confirm_deletion", "print_json", "print_table", "say", "show_progress",
+]  # fmt: skip
 
 _WANTS_JSON = "angen.cli.json"
 _LINE_EVERY_S = 5.0
@@ -64,6 +66,20 @@ def say(*lines: str) -> None:
     for line in lines:
         if line:
             typer.echo(printable(line), err=True)
+
+
+def confirm_deletion(what: str, *, yes: bool) -> None:
+    """Ask the person at the terminal whether to delete; without one, `--yes` must have said so.
+
+    Raises:
+        typer.Abort: If the answer is no.
+        typer.BadParameter: If nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("say --yes to delete without being asked.", param_hint="--yes")
+    typer.confirm(f"Delete {printable(what)} for good?", abort=True, err=True)
 
 
 def print_json(value: Any, *, indent: int | None = None) -> None:

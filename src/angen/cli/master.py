@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from angen.cli.console import JsonOption, print_json, print_table, printable, say, show_progress
+from angen.cli.jobs import BackgroundOption, submit_and_say
 from angen.settings import load_settings
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def master(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the dither.")] = 0,
+    background: BackgroundOption = False,
     json: JsonOption = False,
 ) -> None:
     """Master recordings: loudness on target, true peak under the ceiling.
@@ -70,6 +72,12 @@ def master(
     """
     if preset is Preset.match and reference is None:
         raise typer.BadParameter("the preset match needs one.", param_hint="--reference")
+    if background:
+        paths = {"files": [str(file.absolute()) for file in files], "out": out and str(out.absolute())}
+        how = {"preset": preset.value, "style": style.value, "intensity": intensity, "phase": phase.value}
+        told = {**paths, **how, "seed": seed, "reference": reference and str(reference.absolute())}
+        submit_and_say("master", told, json=json)
+        return
     from angen.workflows.master import MasterChoices, Unmastered, master_files
 
     choices = MasterChoices(preset.value, style.value, intensity, reference, phase.value, seed)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from angen.cli.console import JsonOption, print_json, printable, say, show_progress
+from angen.cli.jobs import BackgroundOption, submit_and_say
 from angen.cli.master import Preset, StyleChoice
 from angen.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from angen.workflows.produce import Produced
-    from angen.workflows.production import Production
+    from angen.workflows.production import Production, ProductionRequest
     from angen.workflows.production_begin import ModelOpener
 
 _GO_TOGETHER_WITH_ANOTHER = {"recording", "out", "from_", "resume", "json"}
@@ -85,6 +86,7 @@ def produce(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the production.", show_default="a new one in outputs")
     ] = None,
+    background: BackgroundOption = False,
     json: JsonOption = False,
 ) -> None:
     """Generate, enhance, master and export a piece, each stage's file kept in one folder.
@@ -95,13 +97,13 @@ def produce(
     """  # fmt: skip
     _check_use(context, recording, prompt, from_, resume, out)
     settings = load_settings()
-    from functools import cache
+    from functools import cache, partial
 
     from angen.cli.stopping import stop_on_interrupt
     from angen.export import Tags, read_lyrics
-    from angen.model import load_model
     from angen.workflows import produce as workflow
     from angen.workflows.generate import AdapterChoice
+    from angen.workflows.models import open_model
     from angen.workflows.production import (
         AdapterUse,
         ProductionRequest,
@@ -110,9 +112,9 @@ def produce(
         TagChoices,
     )
 
-    open_model = cache(load_model)
+    opener: ModelOpener = cache(partial(open_model, settings))
     if resume or from_:
-        production, recording = _earlier(settings, from_, resume, out, recording, open_model)
+        production, recording = _earlier(settings, from_, resume, out, recording, opener)
     else:
         choices = [AdapterChoice.parse(text) for text in adapter or []]
         words, timed = read_lyrics(lyrics) if lyrics else ("", ())
@@ -139,14 +141,17 @@ def produce(
             ai_mark=not no_ai_mark,
             draws_cover=not no_cover,
         )
+        if background:
+            submit_and_say("produce", _as_job(request, recording, out), json=json)
+            return
         production = workflow.begin_production(
-            settings, request, out=out, recording=recording, open_model=open_model
+            settings, request, out=out, recording=recording, open_model=opener
         )
     say(f"Folder: {production.folder}")
     try:
         with show_progress() as on_progress, stop_on_interrupt() as should_stop:
             made = workflow.produce(
-                settings, production, recording=recording, open_model=open_model,
+                settings, production, recording=recording, open_model=opener,
                 on_progress=on_progress, should_stop=should_stop,
             )  # fmt: skip
     except ProductionStoppedError as stop:
@@ -186,6 +191,13 @@ def _check_use(
         raise typer.BadParameter("enhance or not.", param_hint="--no-enhance")
     if "upscale" in given and "no_upscale" in given:
         raise typer.BadParameter("upscale or not.", param_hint="--no-upscale")
+
+
+def _as_job(request: ProductionRequest, recording: Path | None, out: Path | None) -> dict[str, Any]:
+    """The same production as parameters of a job."""
+    asked = request.model_dump(mode="json", exclude={"generation", "recording"})
+    paths = {"recording": recording and str(recording.absolute()), "out": out and str(out.absolute())}
+    return {**asked, "model": request.model or "angen-tiny", "request": request.generation, **paths}
 
 
 def _earlier(

@@ -14,8 +14,8 @@ from angen.adapters.lora import AppliedAdapter
 from angen.audio import Audio, write_audio
 from angen.errors import AdapterError, GenerationError
 from angen.files import write_json
-from angen.generation import GenerationRequest, generate
-from angen.model import MusicModel
+from angen.generation import GenerationRequest, generate, request_conditions
+from angen.model import Conditions, MusicModel, StyleVector
 from angen.progress import ProgressCallback, no_progress
 from angen.settings import Settings
 
@@ -57,11 +57,19 @@ class AdapterChoice:
 
 @dataclass(frozen=True)
 class GeneratedMusic:
-    """A piece and where it is: the sound file, and a JSON file beside it that says how it was made."""
+    """A piece and where it is: the sound file, and a JSON file beside it that says how it was made.
+
+    Attributes:
+        path: The sound file.
+        audio: What is in it.
+        request: What was wanted, the adapters' own values filled in.
+        conditions: What the model was told, and what it could not be told.
+    """
 
     path: Path
     audio: Audio
     request: GenerationRequest
+    conditions: Conditions
 
 
 def generate_music(
@@ -70,6 +78,7 @@ def generate_music(
     request: GenerationRequest,
     adapters: Sequence[AdapterChoice] = (),
     *,
+    style: StyleVector | None = None,
     out: Path | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> GeneratedMusic:
@@ -83,6 +92,7 @@ def generate_music(
         model: The base.
         request: What is wanted.
         adapters: Which adapters act.
+        style: A style vector for a model that takes one, before the words of the prompt.
         out: Where to write; None for a new name in `outputs/<date>/`.
         on_progress: Told of every step.
 
@@ -101,19 +111,23 @@ def generate_music(
     applied = [
         AppliedAdapter(folder, choice.strength) for (_, folder), choice in zip(found, adapters, strict=True)
     ]
-    audio = peak_limited(generate(model, [request], applied, on_progress=on_progress)[0])
+    told = request_conditions(model, request, style)
+    made = generate(model, [request], applied, conditions=[told], on_progress=on_progress)
+    audio = peak_limited(made[0])
     write_audio(target, audio)
     write_json(
         target.with_name(target.name + ".json"),
         {
             "model": model.facts.id,
             "base_hash": model.facts.base_hash,
+            "licences": [model.facts.licence, *told.licences],
+            "conditions": told.as_dict(),
             "request": request.as_dict(),
             "adapters": [{"name": choice.name, "strength": choice.strength} for choice in adapters],
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     )
-    return GeneratedMusic(target, audio, request)
+    return GeneratedMusic(target, audio, request, told)
 
 
 def find_adapter(settings: Settings, name: str, model: MusicModel) -> tuple[AdapterInfo, Path]:
