@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from angen.audio import Audio
@@ -161,6 +161,7 @@ VALUES = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=VALUES, form=st.sampled_from(["csv", "jsonl"]))
+@example(values={"lyrics": "one\rtwo\r\nthree\nfour"}, form="csv")
 def test_what_is_exported_and_imported_is_the_same(
     heard: Metadata, tmp_path: Path, values: dict[str, Any], form: Any
 ) -> None:

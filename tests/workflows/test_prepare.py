@@ -17,6 +17,7 @@ from angen.errors import DatasetError
 from angen.progress import Progress
 from angen.settings import Settings
 from angen.workflows import prepare
+from angen.workflows.metadata import open_metadata, save_metadata, set_trigger, set_values
 from angen.workflows.prepare import prepare_dataset
 
 WriteSong = Callable[..., Path]
@@ -264,3 +265,27 @@ def test_one_song_is_in_memory_at_a_time(
     prepare_dataset(settings, "mine", songs)
     assert len(alive) == 6
     assert most == 0
+
+
+class TestTheUsersOwnTable:
+    def test_what_is_corrected_counts_before_what_is_heard(
+        self, settings: Settings, songs: list[Path]
+    ) -> None:
+        table = open_metadata(settings, str(songs[0].parent))
+        table = set_values(table, ["song 0.wav"], {"genre": "zydeco", "mood": None, "tempo_bpm": 61.0})
+        save_metadata(set_trigger(table, "attic tapes"))
+        made = prepare_dataset(settings, "mine", songs)
+        dataset = load_dataset(made.folder)
+        assert dataset.info.prompt_prefix == "attic tapes"
+        corrected = [clip for clip in dataset.clips if clip.start_s == 0 and clip.sources.get("genre")]
+        own = [clip for clip in dataset.clips if clip.song == corrected[0].song]
+        assert {(clip.genre, clip.tempo_bpm, clip.mood) for clip in own} == {("zydeco", 61.0, None)}
+        assert all(clip.sources["tempo_bpm"] == "edited" and not clip.beats_s for clip in own)
+        others = [clip for clip in dataset.clips if clip.song != corrected[0].song]
+        assert others
+        assert all("edited" not in clip.sources.values() and clip.genre != "zydeco" for clip in others)
+
+    def test_words_given_here_lead_before_the_tables(self, settings: Settings, songs: list[Path]) -> None:
+        save_metadata(set_trigger(open_metadata(settings, str(songs[0].parent)), "attic tapes"))
+        made = prepare_dataset(settings, "mine", songs[1:], style="cellar tapes")
+        assert made.info.prompt_prefix == "cellar tapes"

@@ -7,6 +7,7 @@ A checkpoint `P` is `P.index`, a LevelDB table without compression that says whe
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -78,19 +79,25 @@ def _tensor(entry: bytes, data: bytes) -> NDArray[np.float32] | None:
     if fields.get(1) != _FLOAT32:
         return None
     described = fields.get(2, b"")
-    assert isinstance(described, bytes)
-    shape = []
-    for number, dimension in _fields(described):
-        if number == 2 and isinstance(dimension, bytes):
-            length = dict(_fields(dimension)).get(1, 0)
-            assert isinstance(length, int)
-            shape.append(length)
-    offset, size = fields.get(4, 0), fields.get(5, 0)
-    assert isinstance(offset, int)
-    assert isinstance(size, int)
-    if size != 4 * int(np.prod(shape, dtype=np.int64)) or offset + size > len(data):
+    if not isinstance(described, bytes):
+        raise ValueError("the shape of a tensor is not a message")
+    shape = [
+        _whole(dict(_fields(dimension)), 1)
+        for number, dimension in _fields(described)
+        if number == 2 and isinstance(dimension, bytes)
+    ]
+    offset, size = _whole(fields, 4), _whole(fields, 5)
+    if size != 4 * math.prod(shape) or offset + size > len(data):
         raise ValueError("a tensor is longer than its file, or not of its shape")
     return np.frombuffer(data, "<f4", count=size // 4, offset=offset).reshape(shape)
+
+
+def _whole(fields: dict[int, int | bytes], number: int) -> int:
+    """A field that is a whole number, 0 where it is left out."""
+    value = fields.get(number, 0)
+    if not isinstance(value, int):
+        raise ValueError("a number in its index is not one")
+    return value
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -99,8 +99,10 @@ def _same(record: Record, field: str, value: Any) -> bool:
 
 
 def _as_csv(rows: list[dict[str, Any]]) -> str:
-    handle = io.StringIO()
-    writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+    handle = io.StringIO(newline="")
+    writer = csv.DictWriter(
+        handle, COLUMNS
+    )  # its line ends are RFC 4180's, so that any line end in a cell is quoted
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return handle.getvalue()
@@ -112,6 +114,20 @@ def _cell(value: Any) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
+def _csv_rows(source: Path, text: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    _check_columns(source, table.fieldnames or [])
+    for row in table:
+        if None in row:
+            raise MetadataError(
+                f"{str(source)!r}, line {table.line_num}: more cells than columns.",
+                remedy="Put text with commas in quotes.",
+            )
+        rows.append({name: _unquoted(cell) for name, cell in row.items() if cell is not None})
+    return rows
+
+
 def _table_rows(source: Path, form: Form) -> list[dict[str, Any]]:
     try:
         text = source.read_bytes().decode("utf-8-sig")
@@ -119,18 +135,14 @@ def _table_rows(source: Path, form: Form) -> list[dict[str, Any]]:
         raise MetadataError(
             f"{str(source)!r} cannot be read: {error}.", remedy="Save it as UTF-8."
         ) from error
-    rows: list[dict[str, Any]] = []
     if form == "csv":
-        table = csv.DictReader(io.StringIO(text))
-        _check_columns(source, table.fieldnames or [])
-        for row in table:
-            if None in row:
-                raise MetadataError(
-                    f"{str(source)!r}, line {table.line_num}: more cells than columns.",
-                    remedy="Put text with commas in quotes.",
-                )
-            rows.append({name: _unquoted(cell) for name, cell in row.items() if cell is not None})
-        return rows
+        try:
+            return _csv_rows(source, text)
+        except csv.Error as error:
+            raise MetadataError(
+                f"{str(source)!r} is no table: {error}.", remedy="Save it as CSV with commas."
+            ) from error
+    rows: list[dict[str, Any]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as with_fields
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,7 @@ from angen.files import free_bytes, safe_name
 from angen.progress import Progress, ProgressCallback, no_progress
 from angen.settings import Settings
 from angen.workflows.analyze import error_record
+from angen.workflows.metadata import record_of
 
 SHORTEST_SONG_S = 1.0
 SILENCE_DB = -60.0
@@ -49,6 +51,8 @@ SILENCE_DB = -60.0
 _BYTES_PER_VALUE = 2
 _DISK_MARGIN = 1.1
 _LONGEST_SONG_NAME = 40
+_SAME_TEMPO = 0.04
+_UNKNOWN: dict[str, Any] = {"instruments": [], "description": ""}
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class _Song:
     rate_hz: int
     analysis: Analysis
     segments: list[Segment]
+    edits: Mapping[str, Any]
+    trigger: str
 
     @property
     def clip_s(self) -> float:
@@ -109,7 +115,8 @@ def prepare_dataset(
         settings: The workspace; the dataset goes into its `training_data`.
         name: What to call it; made safe for a file name.
         paths: Recordings, and folders that are searched for them.
-        style: Words for all of it, which lead the prompt of every clip.
+        style: Words for all of it, which lead the prompt of every clip; without any, the trigger of the songs'
+            own table (`angen metadata`), whose corrections count before what is heard.
         min_s: Clips are at least this long, where the song is.
         max_s: Clips are at most this long.
         seed: Decides which songs validate, where several choices are equally good.
@@ -132,7 +139,7 @@ def prepare_dataset(
         raise _nothing_usable(skipped)
     _check_space(settings.training_data, songs)
     cuts, notes = _plan(songs, seed)
-    prefix = " ".join(style.split())
+    prefix = " ".join((style or _trigger(songs)).split())
     with new_dataset(settings.training_data, safe, replace=replace) as folder:
         clips = _cut(folder, songs, cuts, on_progress)
         info = DatasetInfo(
@@ -192,7 +199,11 @@ def _hear(path: Path, min_s: float, max_s: float, heard: dict[str, Path]) -> _So
     audible = [part for part, clip in zip(proposed, clips, strict=True) if peak_db(clip) > SILENCE_DB]
     if not audible:
         raise SilentAudioError(path, "no part of it is loud enough.", remedy="Check the recording's level.")
-    return _Song("", path, audio.samples.shape, audio.rate_hz, analysis, audible)
+    trigger, told = record_of(path) or ("", None)
+    edits = {**told.edits} if told else {}
+    if len(audible) > 1:
+        edits.pop("lyrics", None)  # nobody said which words are in which clip
+    return _Song("", path, audio.samples.shape, audio.rate_hz, analysis, audible, edits, trigger)
 
 
 def _refuse_duplicate(path: Path, audio: Audio, heard: dict[str, Path]) -> None:
@@ -312,7 +323,9 @@ def _write_clip(
         "key": heard.key_confidence,
         "downbeats_s": heard.downbeat_confidence,
     }
-    measured = [field for field, value in known.items() if value not in (None, "", [])]
+    known |= _corrected(song.edits, heard.tempo_bpm)
+    told = [field for field, value in known.items() if value not in (None, "", [])]
+    sources = {field: "edited" if field in song.edits else "measured" for field in told}
     return ClipRecord.model_validate(
         {
             "file_name": file_name,
@@ -324,10 +337,27 @@ def _write_clip(
             "duration_s": clip.duration_s,
             "sha256": sha256,
             **known,
-            "sources": dict.fromkeys(measured, "measured"),
-            "confidence": {field: value for field, value in confidence.items() if field in measured},
+            "sources": sources,
+            "confidence": {
+                field: value for field, value in confidence.items() if sources.get(field) == "measured"
+            },
         }
     )
+
+
+def _corrected(edits: Mapping[str, Any], heard_bpm: float | None) -> dict[str, Any]:
+    """What the user says of a song; beats that do not fit his tempo are left out."""
+    known = {field: value if value is not None else _UNKNOWN.get(field) for field, value in edits.items()}
+    tempo = known.get("tempo_bpm")
+    if tempo is not None and (heard_bpm is None or abs(tempo / heard_bpm - 1) > _SAME_TEMPO):
+        known |= {"beats_s": [], "downbeats_s": []}
+    return known
+
+
+def _trigger(songs: Sequence[_Song]) -> str:
+    """The trigger of the songs' tables, where all agree."""
+    found = {song.trigger for song in songs}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _within(times_s: Iterable[float], segment: Segment) -> list[float]:
