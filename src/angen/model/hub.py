@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +98,6 @@ def fetch(
     Raises:
         ModelError: If the hub cannot be reached, lacks a file, or the disk is too small.
     """
-    import httpx
-
     hub = _hub()
     try:
         sizes = _sizes(hub, release)
@@ -109,11 +109,12 @@ def fetch(
             folder = Path(hub.hf_hub_download(release.repository, name)).parent
             done += sizes[name]
         on_file(total, total, "")
-    except (OSError, hub.errors.HfHubHTTPError, httpx.HTTPError, ValueError) as problem:
+    except (OSError, hub.errors.HfHubHTTPError, *_http_errors(), ValueError) as problem:
         if isinstance(problem, OSError) and problem.errno == 28:
             raise
+        reason = (str(problem).splitlines() or [type(problem).__name__])[0][:200]
         raise ModelError(
-            f"{release.repository} could not be fetched: {str(problem).splitlines()[0][:200]}.",
+            f"{release.repository} could not be fetched: {reason}.",
             remedy="Check the network (HF_ENDPOINT names another hub), and try again: what has arrived is kept. "
             f"Or copy {', '.join(release.files)} into a folder and give its path as the model.",
         ) from problem
@@ -157,3 +158,9 @@ def _hub() -> Any:
             remedy="Install it: pip install 'angen[diffrhythm2]'.",
         ) from problem
     return huggingface_hub
+
+
+def _http_errors() -> list[type[Exception]]:
+    """What the hub's client lets through of its HTTP library, which is another in each of its major versions."""
+    libraries = [name for name in ("httpx", "httpx2") if find_spec(name)]
+    return [import_module(name).HTTPError for name in libraries]
