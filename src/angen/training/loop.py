@@ -282,7 +282,7 @@ class _Run:
                 "estimate",
                 step=step,
                 steps=self.plan.steps,
-                seconds_left=round(left, 1),
+                seconds_left=round(left, 3),
                 seconds_total=round(self.log.seconds + left, 1),
                 tokens_per_s=round(self.pace.tokens_per_s, 1),
             )
