@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 from urllib.parse import urlencode, urljoin
 
 import httpx
+
+from angen.errors import DownloadError, WebPageError
 
 _DRIVE_FORM = re.compile(r'<form[^>]*\bid="download-form"[^>]*>(.*?)</form>', re.S | re.I)
 _ACTION = re.compile(r'<form[^>]*\bid="download-form"[^>]*?\baction="([^"]+)"', re.S | re.I)
@@ -14,6 +17,7 @@ _ACTION_FIRST = re.compile(r'<form[^>]*?\baction="([^"]+)"[^>]*\bid="download-fo
 _INPUT = re.compile(r"<input\b[^>]*>", re.I)
 _ATTRIBUTE = re.compile(r'\b(name|value)="([^"]*)"', re.I)
 _QUOTA = re.compile(r"quota|too many users|download limit|bandwidth limit|rate limit", re.I)
+_HEAD_BYTES = 1 << 18
 _LOGIN = re.compile(r"sign in|log ?in|password|authenticat", re.I)
 
 
@@ -32,6 +36,24 @@ def starts_like_page(head: bytes) -> bool:
     """
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head"))
+
+
+def refuse_page(path: Path) -> None:
+    """Make sure that a file somebody fetched by hand is there, and no web page in its place.
+
+    Raises:
+        DownloadError: If there is no such file.
+        WebPageError: If it is a page; what it says is told.
+    """
+    if not path.is_file():
+        raise DownloadError(
+            f"There is no file {str(path)!r}.", remedy="Give the path of the file you fetched."
+        )
+    with path.open("rb") as handle:
+        head = handle.read(_HEAD_BYTES)
+    if starts_like_page(head):
+        message, remedy = explain_page(head.decode("utf-8", "replace"))
+        raise WebPageError(f"{str(path)!r}: {message}", remedy=remedy)
 
 
 def explain_page(page: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from angen.audio import Audio, write_audio
 from angen.dataset.records import ClipRecord, DatasetInfo, Split, content_sha256
 from angen.errors import DatasetError
-from angen.files import content_hash, safe_name, write_text
+from angen.files import content_hash, is_running, safe_name, write_text
 
 MARKER = "dataset_info.json"
 METADATA = "metadata.jsonl"
@@ -325,15 +325,5 @@ def _remove_leftovers(root: Path) -> None:
     """Remove what a process that is gone left unfinished."""
     for path in root.glob(f"{_UNFINISHED}*"):
         process = path.name.removeprefix(_UNFINISHED).split("-")[0]
-        if process.isdecimal() and not _is_alive(int(process)):
+        if process.isdecimal() and not is_running(int(process)):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True

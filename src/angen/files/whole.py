@@ -83,7 +83,7 @@ def remove_left_overs(folder: Path) -> list[str]:
     gone = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         found = _LEFT_OVER.fullmatch(path.name)
-        if found is None or is_alive(int(found["process"])):
+        if found is None or _is_others(int(found["process"])):
             continue
         target = path.with_name(found["name"])
         if found["kind"] == "old" and not target.exists():
@@ -96,10 +96,13 @@ def remove_left_overs(folder: Path) -> list[str]:
     return gone
 
 
-def is_alive(process: int) -> bool:
-    """Whether a process of this number runs on this machine, other than this one."""
-    if process == os.getpid():
-        return False  # this process cleans before it writes
+def _is_others(process: int) -> bool:
+    """Whether a left-over may belong to a process at work; this one cleans before it writes."""
+    return process != os.getpid() and is_running(process)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

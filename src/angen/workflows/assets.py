@@ -11,13 +11,13 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from angen.catalogue.fetching import fetch
-from angen.catalogue.pages import explain_page, starts_like_page
+from angen.catalogue.pages import refuse_page
 from angen.catalogue.records import Asset, assets
 from angen.catalogue.retrying import Patience
 from angen.catalogue.space import Need, check_space
 from angen.catalogue.unpacking import Limits, unpack
 from angen.catalogue.verifying import Expected, verify_file
-from angen.errors import DatasetError, DownloadError, WebPageError, WrongFileError
+from angen.errors import DatasetError, DownloadError, WrongFileError
 from angen.files import content_hash, write_text
 from angen.progress import ProgressCallback, no_progress
 from angen.settings import Settings
@@ -144,15 +144,7 @@ def fetch_asset(
 
 
 def _verify_given(path: Path, expected: Expected) -> str:
-    if not path.is_file():
-        raise DownloadError(
-            f"There is no file {str(path)!r}.", remedy="Give the path of the file you fetched."
-        )
-    with path.open("rb") as handle:
-        head = handle.read(1 << 16)
-    if starts_like_page(head):
-        message, remedy = explain_page(head.decode("utf-8", "replace"))
-        raise WebPageError(f"{str(path)!r}: {message}", remedy=remedy)
+    refuse_page(path)
     return verify_file(path, expected).sha256
 
 

@@ -24,13 +24,13 @@ from angen.catalogue.folder import (
     subset_folder,
 )
 from angen.catalogue.lakh import piece_of_member
-from angen.catalogue.pages import explain_page, starts_like_page
+from angen.catalogue.pages import refuse_page
 from angen.catalogue.records import Collection, Source, collections
 from angen.catalogue.retrying import Patience
 from angen.catalogue.space import Need, check_space
 from angen.catalogue.unpacking import Limits, Unpacked, unpack
 from angen.catalogue.verifying import Expected, verify_file
-from angen.errors import DamagedArchiveError, DownloadError, LicenceNotAcceptedError, WebPageError
+from angen.errors import DamagedArchiveError, DownloadError, LicenceNotAcceptedError
 from angen.files import write_text
 from angen.progress import Progress, ProgressCallback, no_progress
 from angen.settings import Settings
@@ -199,7 +199,7 @@ def _archive(
     """The verified archive: its path, where it came from, its sha256, and whether that was a known one."""
     expected = Expected(size=source.bytes, sha256=source.sha256, md5=source.md5)
     if from_file is not None:
-        _refuse_page(from_file)
+        refuse_page(from_file)
         checked = verify_file(from_file, expected, on_progress=on_progress, should_stop=should_stop)
         return from_file, str(from_file.absolute()), checked.sha256, checked.is_verified
     url = f"{mirror.rstrip('/')}/{source.filename}" if mirror else source.url
@@ -225,18 +225,6 @@ def _archive(
     )
     write_text(seen, fetched.sha256 + "\n")
     return fetched.path, fetched.url, fetched.sha256, bool(source.sha256 or source.md5)
-
-
-def _refuse_page(path: Path) -> None:
-    if not path.is_file():
-        raise DownloadError(
-            f"There is no file {str(path)!r}.", remedy="Give the path of the archive you fetched."
-        )
-    with path.open("rb") as handle:
-        head = handle.read(1 << 18)
-    if starts_like_page(head):
-        message, remedy = explain_page(head.decode("utf-8", "replace"))
-        raise WebPageError(f"{str(path)!r}: {message}", remedy=remedy)
 
 
 def _unpack_chosen(
