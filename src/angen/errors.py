@@ -8,7 +8,8 @@
     │   ├── UnreadableAudioError  not a sound file, or a damaged one
     │   ├── TruncatedAudioError   shorter than its own header says
     │   ├── SilentAudioError
-    │   └── TooShortError
+    │   ├── TooShortError
+    │   └── TooLongError
     ├── DatasetError          a dataset is missing, empty or inconsistent
     ├── MetadataError         what a user says of a recording is not possible, or cannot be read
     ├── DownloadError         a file cannot be fetched from where it is said to be
@@ -39,6 +40,9 @@
     ├── JobError              a job cannot be queued, changed or followed
     │   ├── JobNotFoundError      there is none of this id
     │   └── JobStoreError         the database of jobs is damaged, full, newer, or not to be written to
+    ├── UploadError           a file that is handed in cannot be taken
+    │   └── TooLargeError         it is larger, or lasts longer, than is allowed
+    ├── ConflictError         what is to be changed was changed by someone else meanwhile
     └── SettingsError         a path or variable of the environment is unusable
 
 `EndpointError`, `PluginError`, `StoppedError` and what is under them are defined in their rooms
@@ -130,6 +134,12 @@ class TooShortError(AudioError):
     """Too short to learn from."""
 
     code = "audio-too-short"
+
+
+class TooLongError(AudioError):
+    """Longer than is taken."""
+
+    code = "audio-too-long"
 
 
 class DatasetError(AngenError):
@@ -293,6 +303,24 @@ class JobStoreError(JobError):
     """The database of jobs is damaged, full, of a newer Angen, or cannot be written to."""
 
     code = "job-store"
+
+
+class UploadError(AngenError):
+    """A file that is handed in cannot be taken: its set, its name, or what is in it."""
+
+    code = "upload"
+
+
+class TooLargeError(UploadError):
+    """A file that is handed in is larger, or lasts longer, than is allowed."""
+
+    code = "upload-too-large"
+
+
+class ConflictError(AngenError):
+    """What is to be changed was changed by someone else since it was read."""
+
+    code = "conflict"
 
 
 class SettingsError(AngenError):

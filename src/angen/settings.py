@@ -1,6 +1,7 @@
 """Where Angen keeps what the user makes: one workspace folder, read from the environment once, at the door.
 
 $ANGEN_HOME (default ./angen_workspace)
+    recordings/      recordings that were handed in, a folder for each set
     training_data/   datasets
     models/loras/    trained adapters
     outputs/         generated music
@@ -33,6 +34,11 @@ class Settings:
     """
 
     home: Path
+
+    @property
+    def recordings(self) -> Path:
+        """One folder per set of recordings that were handed in."""
+        return self.home / "recordings"
 
     @property
     def training_data(self) -> Path:

@@ -1,4 +1,5 @@
 import os
+import re
 import socket
 import struct
 
@@ -6,13 +7,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from angen.audio import read_audio, write_audio
+from angen.audio import check_audio, read_facts, write_audio
+from angen.audio import read_audio as read
 from angen.errors import (
     AudioError,
     EmptyFileError,
     MissingFileError,
     NotAFileError,
     SilentAudioError,
+    TooLongError,
     TooShortError,
     TruncatedAudioError,
     UnreadableAudioError,
@@ -33,6 +36,23 @@ HOSTILE_NAMES = [
     ".hidden",
     "x" * 240 + ".wav",
 ]
+
+
+def read_audio(path, **how):
+    """Read, and see that checking without keeping comes to the same, whatever it is."""
+    try:
+        audio = read(path, **how)
+    except TooShortError:
+        raise
+    except AudioError as error:
+        with pytest.raises(type(error), match=f"^{re.escape(str(error))}$"):
+            check_audio(path)
+        raise
+    facts = check_audio(path)
+    assert (facts.duration_s, facts.rate_hz, facts.channels) == (
+        audio.duration_s, audio.rate_hz, audio.channels,
+    )  # fmt: skip
+    return audio
 
 
 def written(path, audio, subtype=None, format_name=None):
@@ -351,3 +371,18 @@ def test_every_refusal_names_the_file_and_a_remedy(tmp_path, make_audio):
         assert caught.value.path == str(tmp_path / name)
         assert caught.value.remedy.endswith(".")
         assert str(tmp_path / name) in caught.value.message
+
+
+def test_what_lasts_too_long_is_refused_before_it_is_decoded(tmp_path, write_song):
+    path = write_song(tmp_path / "a.wav", 3.0)
+    assert check_audio(path, max_duration_s=3.0).duration_s == 3.0
+    with pytest.raises(TooLongError, match=r"a\.wav.*3 s; at most 2 s"):
+        check_audio(path, max_duration_s=2.0)
+
+
+def test_facts_are_what_the_header_says(tmp_path, write_song):
+    facts = read_facts(write_song(tmp_path / "a.flac", 3.0))
+    assert (facts.duration_s, facts.rate_hz, facts.channels, facts.format) == (3.0, 22050, 1, "FLAC")
+    (tmp_path / "b.wav").write_text("no sound")
+    assert read_facts(tmp_path / "b.wav") is None
+    assert read_facts(tmp_path / "none.wav") is None

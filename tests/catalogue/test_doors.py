@@ -13,6 +13,9 @@ from angen.catalogue.records import assets
 from angen.cli import app
 from angen.dataset import load_dataset
 from angen.errors import DatasetError, WrongFileError
+from angen.jobs import gathering
+from angen.jobs.kinds import Stopped
+from angen.progress import Progress
 from angen.settings import Settings
 from angen.workflows.assets import fetch_asset, find_soundfonts, list_assets
 
@@ -93,9 +96,8 @@ def test_the_catalogue_says_licences_and_what_they_mean(run: CliRunner) -> None:
     assert len(list_assets(Settings(Path("/nowhere")))) == 3
 
 
-def test_download_and_prepare_by_command(
-    run: CliRunner, server: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_m4singer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     from angen.catalogue import records
 
     known = dict(records.collections())
@@ -104,6 +106,46 @@ def test_download_and_prepare_by_command(
     known["m4singer"] = known["m4singer"].model_copy(update={"sources": [small]})
     monkeypatch.setattr("angen.catalogue.records.collections", lambda: known)
     server.pages["/m4singer.zip"] = Page(zipped(m4singer()))
+
+
+class Watching:
+    """What a job asks of its surroundings, where there is none."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.stops = False
+
+    def report(self, progress: Progress) -> None:
+        self.stages.append(progress.stage)
+
+    show = report
+
+    def should_stop(self) -> bool:
+        return self.stops
+
+    def checkpointed(self, note: str) -> None:
+        self.stages.append(note)
+
+
+@pytest.mark.usefixtures("small_m4singer")
+def test_a_job_fetches_and_prepares_and_can_be_stopped_between(server: Server, settings: Settings) -> None:
+    given = {"collection": "m4singer", "mirror": server.url, "accept_licence": True, "dataset": "alto"}
+    params, context = gathering.Collect.model_validate(given), Watching()
+    gathering.check_collect(settings, params)
+    context.stops = True
+    with pytest.raises(Stopped):
+        gathering.collect(settings, params, context)  # type: ignore[arg-type]
+    context.stops = False
+    result = gathering.collect(settings, params, context)  # type: ignore[arg-type]
+    assert (result["files"], result["dataset"]["name"]) == (13, "alto")
+    assert result["dataset"]["non_commercial"] is True
+    assert len(load_dataset(settings.training_data / "alto").clips) == result["dataset"]["clips"]
+    with pytest.raises(DatasetError, match="alto"):
+        gathering.check_collect(settings, params)
+
+
+@pytest.mark.usefixtures("small_m4singer")
+def test_download_and_prepare_by_command(run: CliRunner, server: Server, settings: Settings) -> None:
     refused = run.invoke(app, ["dataset", "download", "m4singer", "--mirror", server.url, "--json"])
     assert refused.exit_code == 1
     assert json.loads(refused.stdout)["error"]["type"] == "licence-not-accepted"

@@ -14,6 +14,8 @@ from angen.jobs.training import _all_since, _goes_on
 
 SMALLEST = {
     "analyze": {"files": ["/a.wav"]},
+    "annotate": {"folder": "/a"},
+    "collect": {"collection": "mutopia"},
     "prepare": {"name": "x", "files": ["/a.wav"]},
     "train": {"name": "x", "dataset": "y"},
     "demo": {"songs": ["/a"]},

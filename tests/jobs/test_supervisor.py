@@ -53,7 +53,7 @@ class TestRunning:
         light = submit("light", steps=1)
         supervise()
         assert wait(light).state == "succeeded"
-        assert store.get(first.id).state == "running"
+        assert wait(first, working).state == "running"
         assert store.get(second.id).state == "queued"
         one, two = wait(first), wait(second)
         assert (one.result, one.attempt, one.exit_code, one.ended_by) == ({"counted": 20}, 1, 0, "itself")

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angen.errors import TimelineError
+from angen.files import locked
 from angen.timeline import History, Project, edits, load_project, recover_project, save_project
-from angen.timeline.storage import HISTORY, PREVIOUS, PROJECT, list_projects, locked, project_folder
+from angen.timeline.storage import HISTORY, PREVIOUS, PROJECT, list_projects, project_folder
 
 
 @pytest.fixture

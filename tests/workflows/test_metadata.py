@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,18 +18,18 @@ from angen.audio import Audio
 from angen.dataset import ClipRecord, DatasetInfo, load_dataset, new_dataset, write_clip, write_dataset
 from angen.dataset.records import content_sha256
 from angen.dataset.store import count_splits
-from angen.errors import DatasetError, MetadataError
+from angen.errors import ConflictError, DatasetError, MetadataError
 from angen.settings import Settings
 from angen.workflows.metadata import (
     EDITABLE,
     FILE_NAME,
     Metadata,
-    hear_again,
     open_metadata,
     record_of,
     save_metadata,
     set_trigger,
     set_values,
+    store_estimates,
     unset_values,
 )
 from angen.workflows.metadata_exchange import ace_step_record, export_metadata, import_metadata
@@ -56,16 +58,15 @@ def folder(tmp_path: Path, write_song: Callable[..., Path]) -> Path:
     return tmp_path / "music"
 
 
-def listen(**changed: Any) -> Callable[[Sequence[str]], Iterable[Mapping[str, Any]]]:
-    return lambda paths: [{"path": path, **HEARD, **changed} for path in paths]
+def hear(home: Settings, folder: Path, **changed: Any) -> None:
+    records = open_metadata(home, folder).draft.records
+    store_estimates(home, folder, [{"path": str(folder / r.file), **HEARD, **changed} for r in records])
 
 
 @pytest.fixture
 def heard(home: Settings, folder: Path) -> Metadata:
-    metadata, failed = hear_again(open_metadata(home, folder), listen())
-    assert not failed
-    save_metadata(metadata)
-    return metadata
+    hear(home, folder)
+    return open_metadata(home, folder)
 
 
 def test_a_folder_has_a_record_for_each_recording(home: Settings, folder: Path) -> None:
@@ -76,8 +77,7 @@ def test_a_folder_has_a_record_for_each_recording(home: Settings, folder: Path) 
 def test_a_correction_outlives_hearing_again(home: Settings, folder: Path, heard: Metadata) -> None:
     edited = set_values(heard, ["a.wav"], {"genre": "calypso", "mood": None, "tempo_bpm": "56"})
     save_metadata(edited)
-    again, _ = hear_again(open_metadata(home, folder), listen(genre="rock", tempo_bpm=90.0, mood="dark"))
-    save_metadata(again)
+    hear(home, folder, genre="rock", tempo_bpm=90.0, mood="dark")
     first, second, _ = open_metadata(home, folder).draft.records
     assert (first.value("genre"), first.value("tempo_bpm"), first.value("mood")) == ("calypso", 56.0, None)
     assert (second.value("genre"), second.value("tempo_bpm"), second.value("mood")) == ("rock", 90.0, "dark")
@@ -91,16 +91,43 @@ def test_a_correction_outlives_hearing_again(home: Settings, folder: Path, heard
 def test_a_file_that_cannot_be_heard_keeps_its_estimates(
     home: Settings, folder: Path, heard: Metadata
 ) -> None:
-    def broken(paths: Sequence[str]) -> list[dict[str, Any]]:
-        error = {"type": "audio", "message": "m", "remedy": "r"}
-        return [
-            {"path": p, "error": error} if p.endswith("b.wav") else {"path": p, "genre": "folk"}
-            for p in paths
-        ]
+    error = {"type": "audio", "message": "m", "remedy": "r"}
+    store_estimates(
+        home,
+        folder,
+        [{"path": str(folder / "a.wav"), "genre": "folk"}, {"path": str(folder / "b.wav"), "error": error}],
+    )
+    again = open_metadata(home, folder)
+    assert [record.value("genre") for record in again.draft.records] == ["folk", "latin", "latin"]
 
-    again, failed = hear_again(heard, broken)
-    assert [record["path"] for record in failed] == [str(folder / "b.wav")]
-    assert [record.value("genre") for record in again.draft.records] == ["folk", "latin", "folk"]
+
+def test_of_two_who_edit_one_table_the_second_is_told_and_nothing_is_lost(
+    home: Settings, folder: Path, heard: Metadata
+) -> None:
+    mine, theirs = open_metadata(home, folder), open_metadata(home, folder)
+    assert mine.revision == theirs.revision != ""
+    edited = set_values(theirs, ["a.wav"], {"genre": "calypso"})
+    revision = save_metadata(edited, expected_revision=theirs.revision)
+    assert revision == open_metadata(home, folder).revision != theirs.revision
+    with pytest.raises(ConflictError, match="music"):
+        save_metadata(set_values(mine, ["a.wav"], {"genre": "polka"}), expected_revision=mine.revision)
+    assert open_metadata(home, folder).draft.records[0].value("genre") == "calypso"
+
+
+def test_many_writers_at_once_keep_every_one_of_their_words(home: Settings, folder: Path) -> None:
+    hear(home, folder)
+
+    def write(number: int) -> None:
+        while True:
+            table = open_metadata(home, folder)
+            words = f"{table.draft.trigger} w{number}"
+            with suppress(ConflictError):
+                save_metadata(set_trigger(table, words), expected_revision=table.revision)
+                return
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(12)))
+    assert sorted(open_metadata(home, folder).draft.trigger.split()) == sorted(f"w{n}" for n in range(12))
 
 
 def test_bulk_edits_reach_all_or_those_named(heard: Metadata) -> None:
@@ -295,3 +322,13 @@ def test_a_dataset_is_corrected_and_set_back(home: Settings, dataset: Path) -> N
     assert reopened.draft.records[0].estimates.genre == "latin"
     save_metadata(set_trigger(unset_values(reopened, [], ["genre", "tempo_bpm"]), ""))
     assert load_dataset(dataset).clips == before
+
+
+def test_a_dataset_is_not_heard_again_and_has_revisions_too(home: Settings, dataset: Path) -> None:
+    table = open_metadata(home, "songs")
+    with pytest.raises(MetadataError, match="prepared"):
+        store_estimates(home, dataset, [])
+    save_metadata(set_trigger(table, "zyx"), expected_revision=table.revision)
+    with pytest.raises(ConflictError):
+        save_metadata(set_trigger(table, "abc"), expected_revision=table.revision)
+    assert load_dataset(dataset).info.prompt_prefix == "zyx"

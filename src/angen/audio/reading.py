@@ -6,8 +6,10 @@ A file is recognised by its content, never by its name, and headerless data is n
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import soundfile
@@ -21,6 +23,7 @@ from angen.errors import (
     MissingFileError,
     NotAFileError,
     SilentAudioError,
+    TooLongError,
     TooShortError,
     TruncatedAudioError,
     UnreadableAudioError,
@@ -30,6 +33,7 @@ SILENCE_PEAK = 1e-3  # -60 dBFS
 IMPLAUSIBLE_PEAK = 100.0  # +40 dBFS: not sound in ±1, but integers stored as floats
 MOST_VALUES = 2**32  # 16 GiB of float32; a header that claims more is not believed
 BLOCK_SAMPLES = 65536
+T = TypeVar("T")
 CONVERT = "Convert it to WAV or FLAC, for example with `ffmpeg -i INPUT OUTPUT.wav`."
 
 
@@ -59,14 +63,11 @@ def read_audio(path: str | Path, *, min_duration_s: float = 0.0) -> Audio:
     try:
         with path.open("rb", buffering=0) as handle:
             check_complete(path, handle, size)
-            audio = _decoded(path, handle, size)
+            samples, facts = _decoded(path, handle, size, _samples_of)
     except OSError as error:
-        raise UnreadableAudioError(
-            path,
-            f"it cannot be read: {error.strerror or error}.",
-            remedy="Check its permissions and the disk.",
-        ) from error
-    _check_heard(path, audio)
+        raise _not_to_be_read(path, error) from error
+    audio = Audio(samples, facts.rate_hz)
+    _check_heard(path, float(samples.min()), float(samples.max()))
     if audio.duration_s < min_duration_s:
         raise TooShortError(
             path,
@@ -99,17 +100,105 @@ def _file_size(path: Path) -> int:
     return status.st_size
 
 
-def _decoded(path: Path, handle: BinaryIO, size: int) -> Audio:
+@dataclass(frozen=True)
+class SoundFacts:
+    """What a sound file says of itself.
+
+    Attributes:
+        duration_s: Seconds.
+        rate_hz: Samples a second.
+        channels: How many.
+        format: Of the file, as libsndfile calls it: "WAV", "FLAC", "MP3", "OGG".
+    """
+
+    duration_s: float
+    rate_hz: int
+    channels: int
+    format: str
+
+
+def read_facts(path: str | Path) -> SoundFacts | None:
+    """What the header of a sound file says, nothing decoded; None where it cannot be read as sound."""
     try:
-        return _decoded_from(path, handle)
+        with Path(path).open("rb", buffering=0) as handle, _opened(handle) as sound:
+            duration_s = sound.frames / sound.samplerate
+            return SoundFacts(duration_s, sound.samplerate, sound.channels, sound.format)
+    except (OSError, soundfile.LibsndfileError):
+        return None
+
+
+def check_audio(path: str | Path, *, max_duration_s: float = float("inf")) -> SoundFacts:
+    """Read a recording to its end without keeping it, and refuse what `read_audio` would refuse.
+
+    Memory does not grow with its length.
+
+    Args:
+        path: As for `read_audio`.
+        max_duration_s: A header that promises more is refused before anything is decoded.
+
+    Raises:
+        TooLongError: If it lasts longer than `max_duration_s`.
+        AudioError: As `read_audio`.
+    """
+    path = Path(path)
+    size = _file_size(path)
+    heard = _Range()
+
+    def keep(sound: soundfile.SoundFile) -> tuple[None, int, str]:
+        if sound.frames > max_duration_s * sound.samplerate:
+            raise TooLongError(
+                path,
+                f"it lasts {sound.frames / sound.samplerate:.0f} s; at most {max_duration_s:g} s are taken.",
+                remedy="Cut it into shorter files.",
+            )
+        return None, *_each_block(sound, heard.add)
+
+    try:
+        with path.open("rb", buffering=0) as handle:
+            check_complete(path, handle, size)
+            _, facts = _decoded(path, handle, size, keep)
+    except OSError as error:
+        raise _not_to_be_read(path, error) from error
+    _check_heard(path, heard.low, heard.high)
+    return facts
+
+
+class _Range:
+    """The least and the greatest sample; NaN once there was one."""
+
+    def __init__(self) -> None:
+        self.low, self.high = float("inf"), float("-inf")
+
+    def add(self, start: int, part: NDArray[np.float32]) -> None:
+        # np.minimum keeps a NaN, as the built-in min would not
+        self.low = float(np.minimum(self.low, part.min()))
+        self.high = float(np.maximum(self.high, part.max()))
+
+
+def _not_to_be_read(path: Path, error: OSError) -> UnreadableAudioError:
+    return UnreadableAudioError(
+        path,
+        f"it cannot be read: {error.strerror or error}.",
+        remedy="Check its permissions and the disk.",
+    )
+
+
+def _decoded(
+    path: Path, handle: BinaryIO, size: int, decode: Callable[[soundfile.SoundFile], tuple[T, int, str]]
+) -> tuple[T, SoundFacts]:
+    try:
+        return _decoded_from(path, handle, decode)
     except EmptyFileError:
         streamed = with_streamed_size(handle, size)
         if streamed is None:
             raise
-        return _decoded_from(path, streamed)
+        return _decoded_from(path, streamed, decode)
 
 
-def _decoded_from(path: Path, handle: BinaryIO) -> Audio:
+def _decoded_from(
+    path: Path, handle: BinaryIO, decode: Callable[[soundfile.SoundFile], tuple[T, int, str]]
+) -> tuple[T, SoundFacts]:
+    """What `decode` makes of a sound file, if it could be decoded to its end."""
     try:
         sound = _opened(handle)
     except soundfile.LibsndfileError as error:
@@ -119,9 +208,14 @@ def _decoded_from(path: Path, handle: BinaryIO) -> Audio:
             path, f"not readable as sound; it looks like {kind}.", remedy=CONVERT
         ) from error
     with sound:
-        samples, problem = _samples_of(path, sound)
-        frames, format_name, rate_hz = sound.frames, sound.format, sound.samplerate
-    got = samples.shape[1]
+        if sound.frames * sound.channels > MOST_VALUES:
+            raise UnreadableAudioError(
+                path,
+                "its header gives no length, or one that does not fit into memory.",
+                remedy="Convert it to WAV, or cut it into shorter files.",
+            )
+        made, got, problem = decode(sound)
+        frames, format_name, rate_hz, channels = sound.frames, sound.format, sound.samplerate, sound.channels
     if problem and _end_decodes(handle, frames):
         raise UnreadableAudioError(
             path,
@@ -138,7 +232,7 @@ def _decoded_from(path: Path, handle: BinaryIO) -> Audio:
         )
     if got == 0:
         raise EmptyFileError(path, "it is a sound file without a single sample.", remedy="Export it again.")
-    return Audio(samples, rate_hz)
+    return made, SoundFacts(got / rate_hz, rate_hz, channels, format_name)
 
 
 def _opened(handle: BinaryIO) -> soundfile.SoundFile:
@@ -151,28 +245,33 @@ def _opened(handle: BinaryIO) -> soundfile.SoundFile:
     return soundfile.SoundFile(descriptor, closefd=False)
 
 
-def _samples_of(path: Path, sound: soundfile.SoundFile) -> tuple[NDArray[np.float32], str]:
-    """All samples that can be decoded, shape (channels, samples), and what stopped the decoder, if any."""
-    if sound.frames * sound.channels > MOST_VALUES:
-        raise UnreadableAudioError(
-            path,
-            "its header gives no length, or one that does not fit into memory.",
-            remedy="Convert it to WAV, or cut it into shorter files.",
-        )
+def _samples_of(sound: soundfile.SoundFile) -> tuple[NDArray[np.float32], int, str]:
+    """All samples that can be decoded, shape (channels, samples), how many, and what stopped the decoder, if any."""
     samples = np.empty((sound.channels, sound.frames), np.float32)
+
+    def keep(start: int, part: NDArray[np.float32]) -> None:
+        samples[:, start : start + len(part)] = part.T
+
+    done, problem = _each_block(sound, keep)
+    return samples[:, :done], done, problem
+
+
+def _each_block(
+    sound: soundfile.SoundFile, take: Callable[[int, NDArray[np.float32]], None]
+) -> tuple[int, str]:
+    """Decode block by block, (samples, channels) each; how many samples came, and what stopped the decoder, if any."""
     block = np.empty((BLOCK_SAMPLES, sound.channels), np.float32)
-    done, problem = 0, ""
+    done = 0
     while done < sound.frames:
         try:
             part = sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True, out=block)
         except soundfile.LibsndfileError as error:
-            problem = error.error_string.strip().rstrip(".").removeprefix("Error : ")
-            break
+            return done, error.error_string.strip().rstrip(".").removeprefix("Error : ")
         if not len(part):
             break
-        samples[:, done : done + len(part)] = part.T
+        take(done, part)
         done += len(part)
-    return samples[:, :done], problem
+    return done, ""
 
 
 def _end_decodes(handle: BinaryIO, frames: int) -> bool:
@@ -185,9 +284,8 @@ def _end_decodes(handle: BinaryIO, frames: int) -> bool:
         return False
 
 
-def _check_heard(path: Path, audio: Audio) -> None:
-    """Refuse what is not sound or holds none."""
-    high, low = float(audio.samples.max()), float(audio.samples.min())
+def _check_heard(path: Path, low: float, high: float) -> None:
+    """Refuse what is not sound or holds none, by its least and its greatest sample."""
     peak = max(high, -low)
     problem: AudioError | None = None
     if not np.isfinite(peak):

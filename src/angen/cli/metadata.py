@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,7 +39,8 @@ def show(
     settings = load_settings()
     metadata = open_metadata(settings, place)
     if hear or ai:
-        metadata = _heard(metadata, ai)
+        _hear(metadata, ai)
+        metadata = open_metadata(settings, place)
     _print(metadata, metadata.draft.records, json)
 
 
@@ -78,7 +79,7 @@ def set_command(
         metadata = unset_values(metadata, file or [], unset)
     if trigger is not None:
         metadata = set_trigger(metadata, trigger)
-    save_metadata(metadata)
+    save_metadata(metadata, expected_revision=metadata.revision)
     _print(metadata, metadata.chosen(file or []), json)
 
 
@@ -119,28 +120,23 @@ def import_command(
 
     _check_form(form)
     metadata, changed = import_metadata(open_metadata(load_settings(), place), source, form)  # type: ignore[arg-type]
-    save_metadata(metadata)
+    save_metadata(metadata, expected_revision=metadata.revision)
     if json:
         print_json({"changed": changed})
     else:
         typer.echo(f"{changed} value{'s' * (changed != 1)} changed.")
 
 
-def _heard(metadata: Metadata, ai: bool) -> Metadata:
-    from angen.workflows.analyze import Listening, analyze_files
-    from angen.workflows.metadata import hear_again, save_metadata
+def _hear(metadata: Metadata, ai: bool) -> None:
+    from angen.workflows.analyze import Listening
+    from angen.workflows.annotate import annotate_folder
 
-    how = Listening(taggers=ai, settings=load_settings())
+    settings = load_settings()
+    how = Listening(taggers=ai, settings=settings)
     with show_progress() as on_progress:
-
-        def listen(paths: Sequence[str]) -> Iterable[Mapping[str, Any]]:
-            return analyze_files(paths, on_progress=on_progress, how=how)
-
-        metadata, failed = hear_again(metadata, listen)
-    save_metadata(metadata)
-    for record in failed:
+        done = annotate_folder(settings, metadata.place, how, on_progress=on_progress)
+    for record in done.failed:
         say(f"Error: {record['error']['message']}", f"  {record['error']['remedy']}")
-    return metadata
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -10,13 +10,14 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from angen.files.whole import atomic_path, is_running, remove_folder, remove_left_overs, whole_folder
+from angen.files.whole import atomic_path, is_running, locked, remove_folder, remove_left_overs, whole_folder
 
 __all__ = [
     "atomic_path",
     "content_hash",
     "free_bytes",
     "is_running",
+    "locked",
     "remove_folder",
     "remove_left_overs",
     "safe_name",

@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,15 @@ def whole_folder(target: Path) -> Iterator[Path]:
             _swap(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for a change of its files: another process or thread that wants it waits, so none is lost."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        flock(handle, LOCK_EX)
+        yield
 
 
 def remove_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from angen.jobs import music, training
+from angen.jobs import gathering, music, training
 from angen.jobs.kinds import Kind, Kinds
 
 __all__ = ["KINDS"]
@@ -29,6 +29,18 @@ KINDS = Kinds(
         Kind(
             "analyze", music.Analyze, music.analyze, music.check_files,
             title=lambda params: _files("Analyse", params.files),
+        ),
+        Kind(
+            "annotate", gathering.Annotate, gathering.annotate, gathering.check_annotate,
+            title=lambda params: f"Hear {Path(params.folder).name}",
+            target=lambda params: f"table:{params.folder}",
+        ),
+        Kind(
+            "collect", gathering.Collect, gathering.collect, gathering.check_collect,
+            title=lambda params: f"Fetch {params.collection}",
+            target=lambda params: f"dataset:{params.dataset or params.collection}" if params.prepare else
+            f"collection:{params.collection}",
+            resumable=True,
         ),
         Kind(
             "prepare", training.Prepare, training.prepare, training.check_prepare,

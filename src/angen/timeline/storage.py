@@ -13,10 +13,7 @@ names the field that is wrong, and `recover_project` sets the damaged file aside
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +67,6 @@ def list_projects(root: Path) -> list[str]:
     if not root.is_dir():
         return []
     return sorted(folder.name for folder in root.iterdir() if (folder / PROJECT).is_file())
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a project for an edit: another process that wants it waits, so no edit is lost."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        flock(handle, LOCK_EX)
-        yield
 
 
 def project_json(project: Project) -> str:

@@ -8,6 +8,7 @@ kept in `estimates.json`, so that it can be undone.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,8 @@ from angen.audio import find_audio
 from angen.dataset import ClipRecord, Dataset, dataset_folder, load_dataset
 from angen.dataset.records import content_sha256
 from angen.dataset.store import MARKER, METADATA
-from angen.errors import DatasetError, MetadataError
-from angen.files import content_hash, write_json, write_text
-from angen.progress import ProgressCallback, no_progress
+from angen.errors import ConflictError, DatasetError, MetadataError
+from angen.files import content_hash, locked, write_json, write_text
 from angen.settings import Settings
 
 FILE_NAME = "angen_metadata.json"
@@ -109,11 +109,13 @@ class Metadata:
         place: The folder.
         draft: Trigger and records.
         dataset: The dataset, where it is one.
+        revision: Changes whenever what is stored does; "" for what was never stored.
     """
 
     place: Path
     draft: Draft
     dataset: Dataset | None = None
+    revision: str = ""
 
     def prompt(self, record: Record) -> str:
         """The text a model reads for a recording, exactly: by the one function that training uses too."""
@@ -178,14 +180,75 @@ def open_metadata(settings: Settings, name: str | Path) -> Metadata:
     """
     folder = Path(name)
     if folder.is_dir() and not (folder / MARKER).is_file():
-        return Metadata(folder, _read_draft(folder))
+        revision = stored_revision(folder)
+        return Metadata(folder, _read_draft(folder), revision=revision)
     place = folder if folder.is_dir() else dataset_folder(settings.training_data, str(name))
+    revision = stored_revision(place)
     dataset = load_dataset(place, verify_audio=False)
-    return Metadata(place, _draft_of(dataset), dataset)
+    return Metadata(place, _draft_of(dataset), dataset, revision)
 
 
-def save_metadata(metadata: Metadata) -> None:
-    """Write the metadata back, atomically."""
+def stored_revision(place: Path) -> str:
+    """What tells one state of the stored metadata of a folder or dataset from any other; "" if there is none."""
+    files = [place / name for name in (FILE_NAME, METADATA, COVERED, MARKER)]
+    found = [f"{path.name} {content_hash(path)}" for path in files if path.is_file()]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:32] if found else ""
+
+
+def save_metadata(metadata: Metadata, *, expected_revision: str | None = None) -> str:
+    """Write the metadata back, atomically.
+
+    Args:
+        metadata: As it is to be.
+        expected_revision: Of the state that it was made from; None overwrites whatever is there.
+
+    Returns:
+        The revision it has now.
+
+    Raises:
+        ConflictError: If someone else has changed it since; nothing is written then.
+    """
+    with locked(metadata.place):
+        if expected_revision is not None and stored_revision(metadata.place) != expected_revision:
+            raise ConflictError(
+                f"The table of {metadata.place.name!r} was changed by someone else meanwhile.",
+                remedy="Load it again and repeat your changes; nothing was saved.",
+            )
+        _write(metadata)
+        return stored_revision(metadata.place)
+
+
+def store_estimates(settings: Settings, place: Path, heard: Iterable[Mapping[str, Any]]) -> None:
+    """Replace the estimates of some recordings of a folder, whatever was edited meanwhile.
+
+    Args:
+        settings: The workspace.
+        place: The folder.
+        heard: Records as `angen.workflows.analyze.analyze_files` yields them; one with an "error" changes nothing.
+
+    Raises:
+        MetadataError: If the place is a dataset.
+    """
+    found = {
+        Path(record["path"]): (record, content_hash(Path(record["path"])))
+        for record in heard
+        if "error" not in record
+    }
+    with locked(place):
+        metadata = open_metadata(settings, place)
+        if metadata.dataset is not None:
+            raise MetadataError(
+                "A dataset keeps the estimates it was prepared with.",
+                remedy="Prepare it anew to hear it again.",
+            )
+        records = [
+            _with_estimates(record, *found[path]) if path in found else record
+            for record, path in ((one, place / one.file) for one in metadata.draft.records)
+        ]
+        _write(replace(metadata, draft=metadata.draft.model_copy(update={"records": records})))
+
+
+def _write(metadata: Metadata) -> None:
     if metadata.dataset is None:
         write_json(metadata.place / FILE_NAME, metadata.draft.model_dump(mode="json"))
         return
@@ -244,38 +307,6 @@ def set_trigger(metadata: Metadata, words: str) -> Metadata:
     """Let these words lead every prompt."""
     trigger = " ".join(words.split())
     return replace(metadata, draft=metadata.draft.model_copy(update={"trigger": trigger}))
-
-
-def hear_again(
-    metadata: Metadata,
-    hear: Callable[[Sequence[str]], Iterable[Mapping[str, Any]]],
-    *,
-    on_progress: ProgressCallback = no_progress,
-) -> tuple[Metadata, list[Mapping[str, Any]]]:
-    """Replace the estimates of a folder by what is heard now; corrections stay as they are.
-
-    Args:
-        metadata: Of a folder.
-        hear: Gives a record for each path, as `angen.workflows.analyze.analyze_files` does.
-        on_progress: Passed on by the caller's `hear`; kept for symmetry of the workflows.
-
-    Returns:
-        The metadata, and the records with an "error": those recordings keep their old estimates.
-    """
-    del on_progress
-    if metadata.dataset is not None:
-        raise MetadataError(
-            "A dataset keeps the estimates it was prepared with.", remedy="Prepare it anew to hear it again."
-        )
-    records, failed = [], []
-    paths = [metadata.place / record.file for record in metadata.draft.records]
-    for record, heard in zip(metadata.draft.records, hear([str(path) for path in paths]), strict=True):
-        if "error" in heard:
-            failed.append(heard)
-            records.append(record)
-            continue
-        records.append(_with_estimates(record, heard, content_hash(metadata.place / record.file)))
-    return replace(metadata, draft=metadata.draft.model_copy(update={"records": records})), failed
 
 
 def checked_values(values: Mapping[str, Value]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from angen.errors import TimelineError
-from angen.files import atomic_path, safe_name
+from angen.files import atomic_path, locked, safe_name
 from angen.progress import ProgressCallback, no_progress
 from angen.settings import Settings
 from angen.timeline import (
@@ -38,7 +38,7 @@ from angen.timeline.labels import write_labels, write_midi
 from angen.timeline.reaper import write_reaper
 from angen.timeline.records import Source, Track
 from angen.timeline.sources import SourceProblem, source_path
-from angen.timeline.storage import list_projects, locked, project_folder
+from angen.timeline.storage import list_projects, project_folder
 from angen.timeline.waves import Rendered, ShouldStop, never, write_mix, write_stems
 
 Edit = Callable[[Project], Project]
