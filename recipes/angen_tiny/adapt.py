@@ -46,7 +46,7 @@ def own_style_clips(model: AngenTiny, file: Path, count: int = 48) -> list[Train
     for i in np.linspace(0, len(stored["latents"]) - 1, count).astype(int):
         labels = stored["labels"][i]
         latents = stored["latents"][i].float()[:96]
-        beats = model.beats(labels["beats_s"], labels["downbeats_s"], 96)
+        beats = model.beats(labels["beats_s"], labels["downbeats_s"], 96, key=labels["key"])
         words = model.conditions(labels["captions"][0], tempo_bpm=labels["tempo_bpm"])
         clips.append(TrainingClip(str(i), str(i), ClipVersion(latents, beats, (words,))))
     return clips

@@ -10,8 +10,8 @@
 
 `train` resumes from `OUT/state.pt`; the schedule runs on the minutes of training done; `--start` begins with the
 running means of another run. Crops of four blocks at random places of a clip and random rotary positions; a time
-for each block, logit-normal; the past is slightly noised; words, style, both, tempo, beats and form are each
-dropped now and then. With `--real`, three crops of eight are real recordings.
+for each block, logit-normal; the past is slightly noised; words, style, both, tempo, beats, form and key are
+each dropped now and then. With `--real`, three crops of eight are real recordings.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from angen.model.codec import LATENT_RATE_HZ, Codec
 from angen.model.dit import DiT
 from angen.model.flow import draw_times, masked_loss, mix
 from angen.model.form import FORM_DIM, form_features
+from angen.model.keys import KEY_DIM, key_features
 from angen.model.layout import training_forward
 from angen.model.text import StyleEncoder, Vocabulary, WordTable, words_of
 from recipes.angen_tiny.corpus import load_corpus
@@ -43,7 +44,7 @@ from recipes.angen_tiny.forms import SECTION_TAGS
 
 NETWORK: dict[str, Any] = {
     "dim": 256, "depth": 6, "heads": 4, "ff_mult": 3, "mel_dim": 96, "text_num_embeds": 2100,
-    "beat_dim": BEAT_DIM + FORM_DIM, "block_size": 24,
+    "beat_dim": BEAT_DIM + FORM_DIM + KEY_DIM, "block_size": 24,
 }  # fmt: skip
 BLOCK = 24
 CROP_BLOCKS = 4
@@ -114,6 +115,7 @@ class Corpus:
         latents: (clips, frames, channels), fp16.
         beats: Beat features (clips, frames, 7).
         form: Form features (clips, frames, 10).
+        keys: Key features (clips, 24).
         tempi: (clips,).
         ids: Word ids of each clip's captions, (clips, captions, 32), 0 for padding.
         sentences: Sentence vectors, (clips, captions, 128).
@@ -122,6 +124,7 @@ class Corpus:
     latents: Tensor
     beats: Tensor
     form: Tensor
+    keys: Tensor
     tempi: Tensor
     ids: Tensor
     sentences: Tensor
@@ -148,6 +151,7 @@ def load(file: Path, text: Path) -> Corpus:
         latents,
         torch.from_numpy(beats),
         torch.from_numpy(form),
+        torch.from_numpy(np.stack([key_features(x["key"]) for x in labels])),
         torch.tensor([float(x["tempo_bpm"]) for x in labels]),
         ids,
         sentences,
@@ -200,6 +204,7 @@ def batch_loss(
     rows = starts[:, None] + torch.arange(frames)
     clean = data.latents[clips[:, None], rows].float()
     beats, form = data.beats[clips[:, None], rows], data.form[clips[:, None], rows]
+    keys = data.keys[clips]
     ids, sentences, tempi = data.ids[clips, captions], data.sentences[clips, captions], data.tempi[clips]
     valid = ids > 0
     context = clean
@@ -208,6 +213,7 @@ def batch_loss(
         is_real = clips >= (composed or len(data.latents))
         beats = beats * (~(chance(0.2) | (is_real & chance(0.4))))[:, None, None]
         form = form * (~chance(0.3))[:, None, None]
+        keys = keys * (~chance(0.3))[:, None]
         tempi = tempi * ~chance(0.3)
         sentences = sentences + 0.15 * torch.randn(sentences.shape, generator=generator) / 128**0.5
         both = chance(0.1)
@@ -229,7 +235,7 @@ def batch_loss(
             style=vectors,
             frame_valid=torch.ones(count, frames, dtype=torch.bool),
             block_frames=BLOCK,
-            beats=torch.cat([beats, form], dim=-1),
+            beats=torch.cat([beats, form, keys[:, None].expand(-1, frames, -1)], dim=-1),
             first_frame=BLOCK * torch.randint(64, (count,), generator=generator),
         )
     return masked_loss(predicted, velocity, torch.ones(count, frames, dtype=torch.bool)).mean()

@@ -71,8 +71,9 @@ class ToyModel:
         start_s: float = 0.0,
         sections: Sequence[tuple[str, float]] = (),
         ends_s: float | None = None,
+        key: str | None = None,
     ) -> Tensor:
-        """The features of angen-tiny."""
+        """Beats and form, as for angen-tiny."""
         beat = beat_features(beats_s, downbeats_s, frames, RATE_HZ, start_s=start_s)
         form = form_features(sections, frames, RATE_HZ, ends_s=ends_s, start_s=start_s)
         return torch.from_numpy(np.concatenate([beat, form], axis=1))

@@ -78,7 +78,7 @@ class TestResuming:
         train_adapter(settings, "a", "mine", config, small, should_stop=lambda: True)
         run = RunFile(name="a", dataset="mine", resume=True)
         assert run_config(settings, run) == config
-        assert run_config(settings, run.model_copy(update={"resume": False})) == TrainConfig()
+        assert run_config(settings, run.model_copy(update={"resume": False})) == TrainConfig(epochs=30)
         other = run.model_copy(update={"config": {"rank": 3}})
         with pytest.raises(TrainingError, match=r"config \(rank\) differ"):
             train_adapter(settings, "a", "mine", run_config(settings, other), small, resume=True)

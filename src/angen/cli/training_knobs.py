@@ -54,7 +54,7 @@ class Knob:
 LENGTH, LEARNING, ADAPTER, MUSIC, KEEPING = "Length", "Learning", "Adapter", "Music", "Watching"
 
 KNOBS = (
-    Knob("epochs", int, "10", "Times through all clips.", LENGTH, 1),
+    Knob("epochs", int, "10 to 30, by the size of the dataset", "Times through all clips.", LENGTH, 1),
     Knob("max_steps", int, "none", "Steps in all, in place of epochs.", LENGTH, 1),
     Knob("audio_seconds", float, "none", "Seconds of audio heard in all, in place of epochs.", LENGTH),
     Knob("batch_size", int, "4", "Crops of one pass.", LENGTH, 1),

@@ -17,7 +17,7 @@ from angen.errors import GenerationError
 from angen.generation.form import parse_form, place_form
 from angen.model import Conditions, MusicModel, SamplerSettings, StyleVector
 from angen.model.beats import steady_grid
-from angen.model.text import stated_tempo
+from angen.model.text import stated_key, stated_tempo
 from angen.progress import Progress, ProgressCallback, no_progress
 
 LONGEST_S = 600.0
@@ -154,7 +154,11 @@ def _beats(
     for request, tempo in zip(requests, tempi, strict=True):
         beats, downbeats = ([], []) if tempo is None else steady_grid(tempo, frames / facts.latent_rate_hz)
         sections, ends_s = place_form(request.form, request.ending, request.seconds, tempo)
-        rows.append(model.beats(beats, downbeats, frames, sections=sections, ends_s=ends_s))
+        rows.append(
+            model.beats(
+                beats, downbeats, frames, sections=sections, ends_s=ends_s, key=stated_key(request.prompt)
+            )
+        )
     known = [row for row in rows if row is not None]
     return torch.stack(known) if known else None
 

@@ -213,8 +213,9 @@ class MusicModel(Protocol):
         start_s: float = 0.0,
         sections: Sequence[tuple[str, float]] = (),
         ends_s: float | None = None,
+        key: str | None = None,
     ) -> Tensor | None:
-        """What the model is told of each frame (frames, beat_dim): beats, and sections and end where known.
+        """What the model is told of each frame (frames, beat_dim): beats; sections, end and key where known.
 
         None for a model that takes no such features.
         """

@@ -62,6 +62,20 @@ def stated_tempo(prompt: str) -> float | None:
     return tempo if 30 <= tempo <= 300 else None
 
 
+def stated_key(prompt: str) -> str | None:
+    """The first key a prompt states, spelt with sharps, or None.
+
+    Example:
+        >>> stated_key("waltz in Bb minor"), stated_key("in a minor key")
+        ('A# minor', None)
+    """
+    word = next((word for word in words_of(prompt) if word.startswith("key:")), None)
+    if word is None:
+        return None
+    tonic, mode = word.removeprefix("key:").split("-")
+    return f"{tonic.upper()} {mode}"
+
+
 def words_of(prompt: str) -> list[str]:
     """The words of a prompt, lower case. A stated key is one word, spelt with sharps: `key:a#-minor`.
 

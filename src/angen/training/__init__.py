@@ -6,7 +6,7 @@ from angen.training.distributed import ALONE, Processes
 from angen.training.estimate import Estimate, estimate
 from angen.training.events import Event, EventCallback, EventLog, append_event, no_event
 from angen.training.loop import train
-from angen.training.presets import PRESETS, preset
+from angen.training.presets import PRESETS, preset, usual_epochs
 from angen.training.result import TrainResult
 from angen.training.resume import read_events, result_so_far
 from angen.training.validation import Validation, validate
@@ -33,5 +33,6 @@ __all__ = [
     "refuse_empty",
     "result_so_far",
     "train",
+    "usual_epochs",
     "validate",
 ]

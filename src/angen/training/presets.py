@@ -77,5 +77,17 @@ def preset(name: str, audio_seconds: float) -> TrainConfig:
             f"There is no preset {name!r}.", remedy=f"Choose one of {', '.join(sorted(PRESETS))}."
         )
     chosen = PRESETS[name]
-    epochs = min(chosen.most, max(chosen.least, round(chosen.heard_s / max(1.0, audio_seconds))))
-    return TrainConfig(epochs=epochs, **chosen.values)
+    return TrainConfig(epochs=_epochs(chosen, audio_seconds), **chosen.values)
+
+
+def usual_epochs(audio_seconds: float) -> int:
+    """How often a run goes through its clips if nobody says how long it should be: as often as in "balanced".
+
+    Args:
+        audio_seconds: Of the clips to train on.
+    """
+    return _epochs(PRESETS["balanced"], audio_seconds)
+
+
+def _epochs(chosen: Preset, audio_seconds: float) -> int:
+    return min(chosen.most, max(chosen.least, round(chosen.heard_s / max(1.0, audio_seconds))))

@@ -113,7 +113,7 @@ def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int
         return model.conditions(text, tempo_bpm=known.tempo_bpm, lyrics=words)
 
     conditions = [told(text) for text in prompts_of(dataset, known)]
-    beats = model.beats(known.beats_s, known.downbeats_s, len(latents))
+    beats = model.beats(known.beats_s, known.downbeats_s, len(latents), key=known.key)
     return ClipVersion(latents, beats, tuple(conditions))
 
 

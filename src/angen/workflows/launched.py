@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from angen.adapters import AdapterInfo, adapter_folder, read_info
 from angen.adapters.catalogue import METADATA
 from angen.dataset import dataset_folder, load_dataset
-from angen.errors import TrainingError
+from angen.errors import DatasetError, TrainingError
 from angen.progress import ProgressCallback, no_progress
 from angen.settings import Settings
-from angen.training import Processes, TrainConfig, preset, read_settings
+from angen.training import Processes, TrainConfig, preset, read_settings, usual_epochs
+from angen.training.config import BUDGETS
 from angen.workflows.adapter_report import ReportOptions
 from angen.workflows.estimate import audio_seconds
 from angen.workflows.models import open_model
@@ -85,14 +86,24 @@ def chosen_config(
 ) -> TrainConfig:
     """A preset for a dataset (None for the defaults), changed by some values.
 
+    Where neither says how long to train, the size of the dataset does (`training.usual_epochs`).
+
     Raises:
         TrainingError: If a setting or the preset is unknown, or a value out of range.
         DatasetError: If a preset is asked for and there is no such dataset.
     """
+    config = TrainConfig.from_dict(values)
+    if preset_name is None and any(values.get(name) is not None for name in BUDGETS):
+        return config
+    try:
+        heard_s = audio_seconds(load_dataset(dataset_folder(settings.training_data, dataset_name)))
+    except DatasetError:
+        if preset_name is None:
+            return config  # whoever trains will say what is wrong with it
+        raise
     if preset_name is None:
-        return TrainConfig.from_dict(values)
-    folder = dataset_folder(settings.training_data, dataset_name)
-    return preset(preset_name, audio_seconds(load_dataset(folder))).changed(**values)
+        return config.changed(epochs=usual_epochs(heard_s))
+    return preset(preset_name, heard_s).changed(**values)
 
 
 def train_launched(
