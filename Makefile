@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SONGS ?= examples/calypso
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-slow test-recipes check bench clean
+.PHONY: help setup demo studio test test-slow test-recipes check bench clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
@@ -20,6 +20,9 @@ setup: $(VENV)/.installed ## make .venv and install angen into it
 
 demo: setup ## train an adapter on examples/calypso (or SONGS=folder) and compare it with the base
 	$(BIN)/angen demo "$(SONGS)"
+
+studio: setup ## open the studio page in the browser
+	$(BIN)/angen studio
 
 # Two tests at a time, one thread each; a file's tests stay together.
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile

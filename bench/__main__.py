@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from bench.analysis import analysis
+from bench.dataset import dataset
 from bench.enhancement import enhancement
 from bench.lyrics import lyrics
 from bench.mastering import mastering
@@ -66,4 +67,5 @@ if __name__ == "__main__":
     mastering()
     enhancement()
     timeline()
+    dataset()
     lyrics()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from angen.analysis import analyze_audio
-from angen.analysis.key import PITCH_CLASSES, Key, key_scores
+from angen.analysis.key import PITCH_CLASSES, Key, cadences, key_scores, triad_odds
 from angen.audio import Audio
 
 
@@ -74,20 +74,28 @@ def test_scores_turn_with_the_profile():
 
 
 def test_triads_are_told_by_their_roots():
-    from angen.analysis.key import triad_shares
-
     chroma = np.full((40, 12), 0.01)
     chroma[:, [9, 0, 4]] = 1.0  # A minor
-    shares = triad_shares(chroma)
-    assert shares.shape == (2, 12)
-    assert shares.sum() == pytest.approx(1)
-    assert shares[1, 9] > 0.9
+    odds = triad_odds(chroma)
+    assert odds.shape == (40, 2, 12)
+    assert odds.sum(axis=(1, 2)) == pytest.approx(1)
+    assert odds[:, 1, 9].min() > 0.9
 
 
 @pytest.mark.parametrize("semitones", range(12))
-def test_triad_shares_turn_with_the_music(semitones):
-    from angen.analysis.key import triad_shares
-
+def test_triads_and_cadences_turn_with_the_music(semitones):
     chroma = np.random.default_rng(0).uniform(size=(60, 12))
-    shifted = triad_shares(np.roll(chroma, semitones, axis=1))
-    assert np.allclose(shifted, np.roll(triad_shares(chroma), semitones, axis=1))
+    odds, turned = triad_odds(chroma), triad_odds(np.roll(chroma, semitones, axis=1))
+    assert np.allclose(turned, np.roll(odds, semitones, axis=2))
+    assert np.allclose(cadences(turned), np.roll(cadences(odds), semitones, axis=1))
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_a_major_triad_going_to_the_fifth_below_is_a_cadence_there(mode):
+    odds = np.zeros((40, 2, 12))
+    odds[:20, 0, 4] = 1  # E major
+    odds[20:, mode, 9] = 1  # then A
+    found = cadences(odds)
+    assert np.unravel_index(found.argmax(), found.shape) == (mode, 9)
+    assert np.count_nonzero(found > 1e-9) == 1
+    assert np.allclose(cadences(odds[:3]), 0)

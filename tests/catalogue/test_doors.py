@@ -18,6 +18,7 @@ from angen.jobs.kinds import Stopped
 from angen.progress import Progress
 from angen.settings import Settings
 from angen.workflows.assets import fetch_asset, find_soundfonts, list_assets
+from angen.workflows.tagging import WHEEL, WHEEL_SHA256
 
 from .conftest import IMPATIENT, Page, Server, m4singer, zipped
 from .test_unpacking import debian_package
@@ -76,6 +77,17 @@ def test_where_no_hash_is_known_the_first_one_seen_decides(
     assert state.path.read_bytes() == b"first"
 
 
+def test_the_weights_of_the_catalogue_are_those_that_are_pinned(settings: Settings, tmp_path: Path) -> None:
+    asset = assets()["musicnn"]
+    assert (asset.sha256, asset.url) == (WHEEL_SHA256, f"pip:{WHEEL}")
+    assert next(state for state in list_assets(settings) if state.asset.id == "musicnn").origin == "missing"
+    other = tmp_path / asset.filename
+    other.write_bytes(b"PK another package")
+    with pytest.raises(WrongFileError):
+        fetch_asset(settings, asset, from_file=other)
+    assert not (settings.cache / "musicnn").exists()
+
+
 def test_a_soundfont_that_is_not_there_is_named(settings: Settings) -> None:
     with pytest.raises(DatasetError, match=r"none\.sf2"):
         find_soundfonts(settings, [Path("none.sf2")])
@@ -92,8 +104,10 @@ def test_the_catalogue_says_licences_and_what_they_mean(run: CliRunner) -> None:
     assert "No commercial use" in run.invoke(app, ["dataset", "catalog", "m4singer"]).stdout
     assert run.invoke(app, ["dataset", "catalog", "nothing"]).exit_code == 1
     shown = run.invoke(app, ["assets", "list", "--json"])
-    assert {each["licence"] for each in json.loads(shown.stdout)} == {"MIT"}
-    assert len(list_assets(Settings(Path("/nowhere")))) == 3
+    licences = {each["id"]: each["licence"] for each in json.loads(shown.stdout)}
+    assert set(licences.values()) == {"MIT", "ISC"}
+    assert licences["musicnn"] == "ISC"
+    assert len(list_assets(Settings(Path("/nowhere")))) == 4
 
 
 @pytest.fixture

@@ -225,7 +225,7 @@ def test_every_option_reaches_the_run(dataset: Path, monkeypatch: pytest.MonkeyP
         "learning_rate": 0.002, "scheduler": "wsd", "warmup_steps": 0, "final_rate_share": 0.0,
         "optimiser": "prodigy", "betas": [0.8, 0.9], "weight_decay": 0.1, "clip_norm": 2.0, "ema": 0.9,
         "precision": "fp32", "gradient_checkpointing": True, "seed": 11, "rank": 5, "alpha": 9.0,
-        "dropout": 0.0, "targets": ["mlp", "q_proj"], "rslora": True, "dora": False, "crop_blocks": 2,
+        "dropout": 0.0, "targets": ["mlp", "q_proj"], "rslora": True, "dora": False, "crop_blocks": 2, "noisy_blocks": 1,
         "condition_dropout": 0.3, "beat_dropout": 0.0, "context_noise": 0.0,
         "time_distribution": "logit-normal", "speed_shifts": [-3, 5], "speed_share": 0.1, "log_every": 3,
         "checkpoint_every": 13, "keep_checkpoints": 4, "validate_steps": 9,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,3 +109,19 @@ def test_segments_that_are_apart_already_are_not_shortened() -> None:
 
 def test_no_segments_are_no_split() -> None:
     assert split_by_time([]) == []
+
+
+def test_a_split_of_very_many_songs_is_close_and_costs_little_memory() -> None:
+    import tracemalloc
+
+    seconds = np.random.default_rng(0).uniform(60, 400, 20_000)
+    songs = {f"song {number}": float(length) for number, length in enumerate(seconds)}
+    tracemalloc.start()
+    sides = split_songs(songs, seed=1)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    held_back_s = sum(songs[song] for song, side in sides.items() if side == "validation")
+    assert held_back_s / sum(songs.values()) == pytest.approx(0.1, abs=1e-4)
+    assert most < 12e6
+    assert sides == split_songs(dict(reversed(songs.items())), seed=1)
+    assert sides != split_songs(songs, seed=2)

@@ -22,6 +22,7 @@ SMALLEST = {
     "generate": {"request": {"prompt": "jazz"}},
     "produce": {"request": {"prompt": "jazz"}},
     "enhance": {"files": ["/a.wav"]},
+    "separate": {"files": ["/a.wav"]},
     "upscale": {"files": ["/a.wav"]},
     "master": {"files": ["/a.wav"]},
     "export": {"files": ["/a.wav"]},

@@ -22,6 +22,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "dropout": [-0.1, 1.0, math.nan],
     "seed": [-1, 2**31],
     "crop_blocks": [0],
+    "noisy_blocks": [0, -1, 1.5],
     "accumulation": [0],
     "weight_decay": [-0.1, math.nan],
     "warmup_steps": [-1],

@@ -14,7 +14,7 @@ from angen.adapters.lora import LoraSpec, attach, detach, trainable
 from angen.errors import TrainingError
 from angen.model import AngenTiny
 from angen.training import PRESETS, ClipVersion, TrainConfig, TrainingClip, estimate, preset
-from angen.training.clips import Plan, crop_batches, crop_frames_of
+from angen.training.clips import Plan, crop_batches, network_frames_of
 from angen.training.config import targets_of
 from angen.training.estimate import _kept_bytes, _Layers
 from angen.training.recompute import recomputed
@@ -161,7 +161,7 @@ class TestMemory:
         monkeypatch.setattr("angen.model.precision.fast_bfloat16", lambda: False)
         config = TrainConfig(**how)
         layers = _Layers.of(tiny.network, targets_of(tiny.facts, config))
-        told = _kept_bytes(layers, config, crop_frames_of(tiny.facts, config))
+        told = _kept_bytes(layers, config, network_frames_of(tiny.facts, config))
         assert told == pytest.approx(_kept(tiny, config), rel=0.3)
 
     def test_every_memory_preset_keeps_its_promise(self, tiny: AngenTiny) -> None:

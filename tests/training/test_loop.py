@@ -506,6 +506,7 @@ CHANGES: dict[str, Any] = {
     "dora": True,
     "seed": 1,
     "crop_blocks": 1,
+    "noisy_blocks": 1,
     "accumulation": 1,
     "weight_decay": 0.1,
     "warmup_steps": 4,

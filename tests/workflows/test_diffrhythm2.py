@@ -42,13 +42,6 @@ def keep_latents(model, dataset, frames=30):
         save_file({"latents": torch.randn(frames, model.facts.latent_channels)}, file)
 
 
-def test_without_latents_training_says_that_there_is_no_encoder(settings, model, make_dataset):
-    make_dataset()
-    with pytest.raises(ModelError, match="without its encoder"):
-        train_adapter(settings, "mine", "mine", ONE_STEP, model)
-    assert not (settings.loras / "mine").exists()
-
-
 @pytest.mark.slow  # previews go through the real decoder
 def test_latents_made_elsewhere_are_trained_on(settings, model, make_dataset):
     dataset = make_dataset(lyrics="[inst]")

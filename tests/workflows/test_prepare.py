@@ -12,11 +12,11 @@ import pytest
 import soundfile
 
 from angen.audio import Audio, read_audio
-from angen.dataset import Dataset, list_datasets, load_dataset
+from angen.dataset import Dataset, drop_unfinished, list_datasets, load_dataset, unfinished_preparations
 from angen.errors import DatasetError
 from angen.progress import Progress
 from angen.settings import Settings
-from angen.workflows import prepare
+from angen.workflows import prepare, prepare_songs
 from angen.workflows.metadata import open_metadata, save_metadata, set_trigger, set_values
 from angen.workflows.prepare import prepare_dataset
 
@@ -130,7 +130,7 @@ def test_an_unforeseen_fault_with_one_file_skips_that_file(
             raise ZeroDivisionError
         return read_audio(path, **how)
 
-    monkeypatch.setattr(prepare, "read_audio", fragile)
+    monkeypatch.setattr(prepare_songs, "read_audio", fragile)
     prepared = prepare_dataset(settings, "mine", songs)
     assert [file.error["type"] for file in prepared.skipped] == ["internal"]
     assert prepared.info.songs == 2
@@ -227,23 +227,28 @@ def test_a_full_disk_is_noticed_before_anything_is_written(
     monkeypatch.setattr(prepare, "free_bytes", lambda folder: 1_000_000)
     with pytest.raises(DatasetError, match="GB are free"):
         prepare_dataset(settings, "mine", songs)
-    assert not settings.home.exists()
+    assert not settings.training_data.exists()
 
 
-def test_an_interrupted_preparation_leaves_nothing(settings: Settings, songs: list[Path]) -> None:
+def test_an_interrupted_preparation_is_not_listed_and_can_be_dropped(
+    settings: Settings, songs: list[Path]
+) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.stage == "cutting" and progress.done:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         prepare_dataset(settings, "mine", songs, on_progress=interrupt)
-    assert list(settings.training_data.iterdir()) == []
+    assert list_datasets(settings.training_data) == []
+    assert unfinished_preparations(settings.training_data) == ["mine"]
+    drop_unfinished(settings.training_data, "mine")
+    assert not settings.training_data.exists() or list(settings.training_data.iterdir()) == []
 
 
-def test_progress_names_both_stages_and_ends(settings: Settings, songs: list[Path]) -> None:
+def test_progress_names_its_stages_and_ends(settings: Settings, songs: list[Path]) -> None:
     seen: list[Progress] = []
     prepare_dataset(settings, "mine", songs, on_progress=seen.append)
-    assert list(dict.fromkeys(step.stage for step in seen)) == ["analysing", "cutting"]
+    assert list(dict.fromkeys(step.stage for step in seen)) == ["analysing", "comparing", "cutting"]
     assert seen[-1].fraction == 1
 
 
@@ -261,7 +266,7 @@ def test_one_song_is_in_memory_at_a_time(
         alive.append(weakref.ref(audio))
         return audio
 
-    monkeypatch.setattr(prepare, "read_audio", counting)
+    monkeypatch.setattr(prepare_songs, "read_audio", counting)
     prepare_dataset(settings, "mine", songs)
     assert len(alive) == 6
     assert most == 0

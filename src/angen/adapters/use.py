@@ -3,64 +3,28 @@
     models/loras/.in-use/<name>.use     shared by all who read it or train it; alone to those who move it
                          <name>.train   alone to the one run that trains it
 
-The lock is the system's own (flock): it ends with its process, however that ends, so none is ever stale. The file
-says who holds it, for the message: a line of pid, start time of the process, purpose and time each.
+A lock ends with its process: see `angen.files.locks`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
 from angen.adapters.catalogue import METADATA, AdapterInfo, adapter_folder
 from angen.errors import AdapterError
+from angen.files.locks import Holder, holders_of, is_locked, locked, process_started, who_holds
+
+__all__ = [
+    "IN_USE", "Holder", "held", "held_folder", "held_for_training", "holders", "is_used", "lock_kind",
+    "process_started", "state_now",
+]  # fmt: skip
 
 IN_USE = ".in-use"
 Lock = Literal["use", "train"]
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A process that uses an adapter.
-
-    Attributes:
-        pid: Its number.
-        started: When it began, in clock ticks of the machine; None where the system does not tell.
-        purpose: What it does, as "training".
-        since: ISO time at which it took the lock.
-    """
-
-    pid: int
-    started: int | None
-    purpose: str
-    since: str
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether that very process still runs; a later one of the same number does not count."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass  # it is somebody else's, and there
-        return process_started(self.pid) == self.started
-
-
-def process_started(pid: int) -> int | None:
-    """When a process began, in clock ticks since the machine did; None if the system does not tell."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        return int(stat.rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 @contextmanager
@@ -78,46 +42,18 @@ def held(root: Path, name: str, purpose: str, *, alone: bool = False, lock: Lock
         AdapterError: At once, if others hold it and `alone` is asked for, or one of them holds it alone.
     """
     path = root / IN_USE / f"{adapter_folder(root, name).name}.{lock}"
-    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = _locked(path, alone=alone)
-    except BlockingIOError as problem:
-        raise _refusal(name, holders(root, name, lock)) from problem
-    try:
-        mine = Holder(os.getpid(), process_started(os.getpid()), purpose, _now())
-        os.write(handle, (json.dumps(mine.__dict__) + "\n").encode())
+    with locked(path, purpose, lambda by: _refusal(name, by), alone=alone):
         yield
-    finally:
-        _release(handle, path, made)
 
 
 def holders(root: Path, name: str, lock: Lock = "use") -> list[Holder]:
     """The living processes that have said they use an adapter."""
-    try:
-        lines = (root / IN_USE / f"{name}.{lock}").read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return []
-    found = []
-    for line in lines:
-        with suppress(ValueError, TypeError):
-            found.append(Holder(**json.loads(line)))
-    return [holder for holder in found if holder.is_alive]
+    return holders_of(root / IN_USE / f"{name}.{lock}")
 
 
 def is_used(root: Path, name: str, lock: Lock = "use") -> bool:
     """Whether anybody holds an adapter now, or trains it."""
-    try:
-        handle = os.open(root / IN_USE / f"{name}.{lock}", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return is_locked(root / IN_USE / f"{name}.{lock}")
 
 
 def state_now(root: Path, info: AdapterInfo) -> str:
@@ -161,39 +97,7 @@ def lock_kind(suffix: str) -> Lock:
     return "train" if suffix == "train" else "use"
 
 
-def _locked(path: Path, *, alone: bool) -> int:
-    """An open lock file; whoever released it before may have removed it, so it is opened until it is the one."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            if os.fstat(handle).st_ino == os.stat(path).st_ino:  # noqa: PTH116
-                return handle
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _release(handle: int, path: Path, made: list[Path]) -> None:
-    """Give a lock back; the last one removes the file and whatever empty folders it was made in."""
-    with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-        for folder in dict.fromkeys((path.parent, *made)):
-            folder.rmdir()
-    os.close(handle)
-
-
 def _refusal(name: str, by: list[Holder]) -> AdapterError:
-    who = "; ".join(f"{holder.purpose}, process {holder.pid}, since {holder.since}" for holder in by)
     return AdapterError(
-        f"Adapter {name!r} is in use ({who or 'by another process'}).",
-        remedy="Wait until that has ended, or stop it.",
+        f"Adapter {name!r} is in use ({who_holds(by)}).", remedy="Wait until that has ended, or stop it."
     )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,4 +1,7 @@
-"""One recording, all estimates: a single decoding, one fine spectrum and one for harmony."""
+"""One recording, all estimates: a single decoding, one fine spectrum and one for harmony.
+
+Files, and recordings too long to be heard in one piece, are in `parts`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from angen.analysis.levels import energy_of, instruments_of, loudness_of
 from angen.analysis.record import Analysis
 from angen.analysis.rhythm import Rhythm, hear_rhythm
 from angen.analysis.segments import segments_between
-from angen.analysis.spectrum import Spectrum, listening_signal, spectrum_of
+from angen.analysis.spectrum import Float, Spectrum, listening_signal, spectrum_of
 from angen.analysis.tagger import Tags, hear_tags
 from angen.analysis.wording import description_of, mood_of
-from angen.audio import Audio, read_audio
+from angen.audio import Audio
 
 LEAST_TEMPO_CONFIDENCE = 0.25
 LEAST_KEY_CONFIDENCE = 0.25
@@ -37,13 +40,34 @@ class Heard:
     harmony: Harmony
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a recording's samples themselves.
+
+    Args:
+        duration_s: Length in seconds.
+        rate_hz: Rate of the recording.
+        channels: Its number of channels.
+        loudness_lufs: Integrated loudness; None below the gate.
+        energy: Root mean square over all channels.
+    """
+
+    duration_s: float
+    rate_hz: int
+    channels: int
+    loudness_lufs: float | None
+    energy: float
+
+
 def analyze(path: str | Path) -> Analysis:
-    """Hear a file.
+    """Hear a file, whatever its length; see `angen.analysis.parts.hear_file`.
 
     Raises:
         AudioError: If it cannot be read or holds nothing to hear; see `angen.audio.read_audio`.
     """
-    return analyze_audio(read_audio(path))
+    from angen.analysis.parts import hear_file
+
+    return hear_file(path)[1].analysis
 
 
 def analyze_audio(audio: Audio) -> Analysis:
@@ -53,16 +77,21 @@ def analyze_audio(audio: Audio) -> Analysis:
 
 def hear(audio: Audio) -> Heard:
     """Hear a recording, and keep the spectra that were made for it."""
-    signal = listening_signal(audio)
+    measured = Measured(audio.duration_s, audio.rate_hz, audio.channels, loudness_of(audio), energy_of(audio))
+    return hear_signal(listening_signal(audio), measured)
+
+
+def hear_signal(signal: Float, measured: Measured) -> Heard:
+    """Hear a listening signal, shape (samples,), of a recording that was measured before."""
     spectrum, harmony = spectrum_of(signal), harmony_of(signal)
     rhythm, key, tags = (
         hear_rhythm(signal, spectrum, harmony),
         estimate_key(harmony),
         hear_tags(spectrum, harmony),
     )
-    bare = _assembled(audio, spectrum, harmony, rhythm, key)
+    bare = _assembled(measured, spectrum, harmony, rhythm, key)
     analysis = with_tags(bare, tags, source="measured")
-    cuts = segments_between(audio.duration_s, analysis, spectrum, harmony)
+    cuts = segments_between(measured.duration_s, analysis, spectrum, harmony)
     segments = [[round(cut.start_s, 4), round(cut.end_s, 4)] for cut in cuts]
     return Heard(replace(analysis, segments=segments), spectrum, harmony)
 
@@ -108,7 +137,7 @@ def described(analysis: Analysis) -> Analysis:
 
 
 def _assembled(
-    audio: Audio, spectrum: Spectrum, harmony: Harmony, rhythm: Rhythm | None, key: Key | None
+    measured: Measured, spectrum: Spectrum, harmony: Harmony, rhythm: Rhythm | None, key: Key | None
 ) -> Analysis:
     """The record, with estimates below their thresholds left unknown."""
     pulse = rhythm if rhythm and rhythm.confidence >= LEAST_TEMPO_CONFIDENCE else None
@@ -117,7 +146,7 @@ def _assembled(
     tempo_bpm = round(pulse.bpm, 2) if pulse else None
     tonality = tonality_of(harmony.chroma.mean(axis=0))
     mood = mood_of(tempo_bpm, spectrum.onsets_per_s(), known_key.mode if known_key else None)
-    loudness = loudness_of(audio)
+    loudness = measured.loudness_lufs
     confidence = {
         "tempo_bpm": round(rhythm.confidence, 3) if rhythm else 0.0,
         "downbeats_s": round(rhythm.bar_confidence, 3) if rhythm else 0.0,
@@ -127,9 +156,9 @@ def _assembled(
     if mood:
         confidence["mood"] = min(confidence["tempo_bpm"], confidence["key"])
     analysis = Analysis(
-        duration_s=audio.duration_s,
-        rate_hz=audio.rate_hz,
-        channels=audio.channels,
+        duration_s=measured.duration_s,
+        rate_hz=measured.rate_hz,
+        channels=measured.channels,
         tempo_bpm=tempo_bpm,
         tempo_confidence=confidence["tempo_bpm"],
         tempo_alternatives=[round(bpm, 2) for bpm in pulse.alternatives] if pulse else [],
@@ -140,7 +169,7 @@ def _assembled(
         key_confidence=confidence["key"],
         camelot=known_key.camelot if known_key else None,
         loudness_lufs=None if loudness is None else round(loudness, 2),
-        energy=energy_of(audio),
+        energy=measured.energy,
         brightness_hz=round(spectrum.brightness_hz, 1),
         mood=mood,
         instruments=instruments_of(spectrum, tonality),
@@ -149,6 +178,11 @@ def _assembled(
         metre=f"{bars.beats_per_bar}/4" if bars else None,
         confidence=confidence,
     )
+    return described(replace(analysis, sources=measured_sources(analysis)))
+
+
+def measured_sources(analysis: Analysis) -> dict[str, str]:
+    """Where the estimates come from that are known without a tagger."""
     fields = (
         "tempo_bpm",
         "beats_s",
@@ -160,8 +194,7 @@ def _assembled(
         "energy",
         "instruments",
     )
-    sources = {name: "measured" for name in fields if getattr(analysis, name) not in (None, [])}
-    return described(replace(analysis, sources=sources))
+    return {name: "measured" for name in fields if getattr(analysis, name) not in (None, [])}
 
 
 def _rounded(times_s: Iterable[float]) -> list[float]:

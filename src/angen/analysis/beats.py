@@ -34,19 +34,20 @@ def coarse_pulse(strength: Float, bpm: float) -> Array:
     """
     period = 60 * FRAME_RATE_HZ / bpm
     local = gaussian_filter1d(strength / max(float(strength.std()), 1e-9), period / 32).astype(np.float64)
-    steps = np.arange(round(_NEAREST * period), round(_FARTHEST * period) + 1)
+    steps = np.arange(round(_FARTHEST * period), round(_NEAREST * period) - 1, -1)
     penalty = _TIGHTNESS * np.log(steps / period) ** 2
-    count, reach, block = len(local), int(steps[-1]), int(steps[0])
+    count, reach, block = len(local), int(steps[0]), int(steps[-1])
     score = np.concatenate([np.zeros(reach), local])  # the first `reach` entries lie before the recording
-    before = np.full(count, -1)
+    earlier = np.lib.stride_tricks.sliding_window_view(score, len(steps))  # row t: what lies `steps` before t
+    best, gain = np.empty(count, np.int64), np.empty(count)
     for first in range(0, count, block):  # frames closer than the shortest step do not depend on each other
-        here = np.arange(first, min(first + block, count))
-        options = score[here[:, None] + reach - steps] - penalty
-        best = np.argmax(options, axis=1)
-        gain = options[np.arange(len(here)), best]
-        origin = here - steps[best]
-        before[here] = np.where((gain > 0) & (origin >= 0), origin, -1)
-        score[here + reach] += np.maximum(gain, 0)
+        here = slice(first, min(first + block, count))
+        options = earlier[here] - penalty
+        options.argmax(axis=1, out=best[here])
+        options.max(axis=1, initial=0.0, out=gain[here])
+        score[first + reach : here.stop + reach] += gain[here]
+    before = np.arange(count) - steps[best]
+    before[gain <= 0] = -1
     tail = max(0, count - round(period))
     frame = tail + int(np.argmax(score[reach + tail :]))
     path = []
@@ -88,11 +89,11 @@ def refined_beats(signal: Float, coarse_s: Array) -> Array:
     count = len(coarse_s)
     if count < 4:
         return attacks_s
-    fine = np.empty(count)
-    for beat in range(count):
-        low, high = max(0, beat - _FIT_BEATS), min(count, beat + _FIT_BEATS + 1)
-        fine[beat] = _line_at_zero(np.arange(low, high) - beat, attacks_s[low:high], weight[low:high])
-    return np.maximum.accumulate(fine)
+    around = np.arange(-_FIT_BEATS, _FIT_BEATS + 1)
+    near = np.arange(count)[:, None] + around
+    known = (near >= 0) & (near < count)
+    near = np.clip(near, 0, count - 1)
+    return np.maximum.accumulate(_lines_at_zero(around, attacks_s[near], known * (weight[near] + 1e-6)))
 
 
 def _attacks_near(signal: Float, times_s: Array) -> tuple[Array, Array]:
@@ -119,16 +120,25 @@ def _attack_curve(signal: Float) -> Array:
     return curve
 
 
-def _line_at_zero(x: NDArray[np.int64], y: Array, weight: Array) -> float:
-    """Value at x = 0 of a line through weighted points, fitted thrice: strays (5 ms off) count less."""
-    weight = weight + 1e-6
+def _lines_at_zero(x: NDArray[np.int64], y: Array, weight: Array) -> Array:
+    """Values at x = 0 of lines through weighted points, fitted thrice: strays (5 ms off) count less.
+
+    Args:
+        x: Shape (points,).
+        y: Shape (lines, points).
+        weight: The same; a point that does not exist weighs 0.
+
+    Returns:
+        Shape (lines,).
+    """
     for _ in range(3):
-        total = weight.sum()
-        mean_x, mean_y = weight @ x / total, weight @ y / total
-        slope = weight @ ((x - mean_x) * (y - mean_y)) / max(float(weight @ (x - mean_x) ** 2), 1e-9)
-        residual = y - mean_y - slope * (x - mean_x)
-        weight = weight / (1 + (residual / _OUTLIER_S) ** 2)
-    return float(mean_y - slope * mean_x)
+        total = weight.sum(axis=1)
+        mean_x, mean_y = weight @ x / total, (weight * y).sum(axis=1) / total
+        from_x, from_y = x - mean_x[:, None], y - mean_y[:, None]
+        leaning = weight * from_x
+        slope = (leaning * from_y).sum(axis=1) / np.maximum((leaning * from_x).sum(axis=1), 1e-9)
+        weight = weight / (1 + ((from_y - slope[:, None] * from_x) / _OUTLIER_S) ** 2)
+    return np.asarray(mean_y - slope * mean_x)
 
 
 def whole_recording(beats_s: Array, period_s: float, samples: int) -> tuple[Array, int]:

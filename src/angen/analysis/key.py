@@ -2,8 +2,9 @@
 
 Profiles and weights: Albrecht and Shanahan 2013 ("The Use of Large Corpora to Train a New Type of Key-Finding
 Algorithm"), Temperley 2001 ("The Cognition of Basic Musical Structures") and the `bgate` profile of Faraldo
-et al. 2016 ("Key Estimation in Electronic Dance Music"). The triads that are heard count too: their weight, and a
-small bonus for minor keys, were chosen because they help, or do no harm, on each of four kinds of music. The harmonic
+et al. 2016 ("Key Estimation in Electronic Dance Music"). The triads that are heard count too, cadences
+to the tonic speak for it and minor triads on its fifth against it: their weights, and a small bonus for minor keys,
+were chosen because they help, or do no harm, on each of four kinds of music. The harmonic
 vote follows Gomez 2006 ("Tonal Description of Polyphonic Audio").
 """
 
@@ -25,10 +26,12 @@ SHORTEST_S = 2.0
 
 _LOWEST_HZ, _HIGHEST_HZ = 55.0, 3500.0
 _HARMONICS = ((1, 1.0), (2, 0.5), (3, 0.35), (4, 0.2), (5, 0.12))
+_FINE = 20  # steps of a semitone that votes are counted by
 _BASS_PITCH = 52
 _BASS_WEIGHT = 0.25
-_TRIAD_WEIGHT, _MINOR_BONUS = 0.3, 0.03
+_TRIAD_WEIGHT, _CADENCE_WEIGHT, _MINOR_FIFTH_COSTS, _MINOR_BONUS = 0.3, 0.3, 0.2, 0.07
 _TRIAD_FRAMES, _TRIAD_SHARPNESS = 5, 40.0
+_CADENCE_FRAMES = (4, 6, 8)
 _NOISE, _MUSIC = 0.05, 0.1  # deviation over mean of a profile: drums and noise stay below, music above
 
 _PROFILES = np.array(
@@ -95,19 +98,34 @@ def harmony_of(signal: Float) -> Harmony:
     frames = 1 + len(signal) // HOP
     if not len(pitch):
         return Harmony(np.zeros((frames, 12)), np.zeros(12))
-    tuning = np.angle(np.sum(np.sqrt(amplitude) * np.exp(2j * np.pi * pitch))) / (2 * np.pi)
-    pitch = pitch - tuning
-    weight = np.sqrt(amplitude / loudest) * np.exp(-0.5 * ((pitch - 60) / 22) ** 2)
-    chroma = np.zeros(frames * 12)
+    size = 12 * _FINE
+    turn = np.exp(2j * np.pi * (np.arange(_FINE) + 0.5) / _FINE)
+    fine = (pitch * np.float32(_FINE)).astype(np.int32)
+    tuning = float(np.angle(np.bincount(fine % _FINE, np.sqrt(amplitude), minlength=_FINE) @ turn)) / (
+        2 * np.pi
+    )
+    weight = np.sqrt(amplitude / loudest) * np.exp(-0.5 * ((pitch - (60 + tuning)) / 22) ** 2)
+    seen = np.bincount(frame * size + fine % size, weight, minlength=frames * size).reshape(frames, size)
+    low = pitch < _BASS_PITCH + tuning
+    note = np.round(pitch[low] - tuning).astype(np.int64) % 12
+    bass = np.bincount(note, weight[low], minlength=12).astype(np.float64)
+    return Harmony(seen @ _harmonic_votes(tuning), bass)
+
+
+def _harmonic_votes(tuning: float) -> NDArray[np.float64]:
+    """What a peak in each twentieth of a semitone, of a tuning that many semitones high, says of pitch classes.
+
+    Returns:
+        Shape (240, 12).
+    """
+    pitch = (np.arange(12 * _FINE) + 0.5) / _FINE - tuning
+    votes = np.zeros((12 * _FINE, 12))
     for harmonic, share in _HARMONICS:
         note = pitch - 12 * np.log2(harmonic)
         nearest = np.round(note)
-        votes = share * weight * np.cos(np.pi * (note - nearest)) ** 2
-        cells = frame * 12 + nearest.astype(np.int64) % 12
-        chroma += np.bincount(cells, votes, minlength=frames * 12)
-    low = pitch < _BASS_PITCH
-    bass = np.bincount(np.round(pitch[low]).astype(np.int64) % 12, weight[low], minlength=12)
-    return Harmony(chroma.reshape(frames, 12), bass.astype(np.float64))
+        rows = np.arange(len(note)), nearest.astype(np.int64) % 12
+        votes[rows] += share * np.cos(np.pi * (note - nearest)) ** 2
+    return votes
 
 
 def _peaks(signal: Float) -> tuple[NDArray[np.int64], Float, Float, Float]:
@@ -115,18 +133,23 @@ def _peaks(signal: Float) -> tuple[NDArray[np.int64], Float, Float, Float]:
     low, high = (int(hz * SIZE / RATE_HZ) for hz in (_LOWEST_HZ, _HIGHEST_HZ))
     found: list[tuple[NDArray[np.int64], Float, Float, Float]] = []
     for first, whole in magnitude_blocks(signal, SIZE, HOP):
-        magnitude = whole[:, low - 1 : high + 2]
-        loudest = magnitude.max(axis=1, keepdims=True)
-        middle = magnitude[:, 1:-1]
-        is_peak = (middle > magnitude[:, :-2]) & (middle >= magnitude[:, 2:])
-        is_peak &= middle > np.maximum(0.01 * loudest, 1e-3)
-        row, column = np.nonzero(is_peak)
-        left, peak, right = (np.log(magnitude[row, column + i] + 1e-9) for i in range(3))
+        magnitude = np.ascontiguousarray(whole[:, low - 1 : high + 2])
+        loudest = magnitude.max(axis=1)
+        rises = magnitude[:, 1:] > magnitude[:, :-1]
+        is_peak = rises[:, :-1] > rises[:, 1:]
+        is_peak &= magnitude[:, 1:-1] > np.maximum(0.01 * loudest, 1e-3)[:, None]
+        row, column = np.divmod(np.flatnonzero(is_peak), is_peak.shape[1])
+        at = row * magnitude.shape[1] + column + 1
+        flat = magnitude.ravel()
+        amplitude = flat[at]
+        left, peak, right = (
+            np.log(part + np.float32(1e-9)) for part in (flat[at - 1], amplitude, flat[at + 1])
+        )
         curve = left - 2 * peak + right
         offset = np.clip(0.5 * (left - right) / np.where(curve == 0, -1, curve), -0.5, 0.5)
-        hz = (column + low + offset) * np.float32(RATE_HZ / SIZE)
+        hz = (column.astype(np.float32) + offset + low) * np.float32(RATE_HZ / SIZE)
         pitch = (69 + 12 * np.log2(hz / 440)).astype(np.float32)
-        found.append((row + first, pitch, middle[row, column], loudest[row, 0]))
+        found.append((row + first, pitch, amplitude, loudest[row]))
     frames, pitches, magnitudes, maxima = zip(*found, strict=True)
     return np.concatenate(frames), np.concatenate(pitches), np.concatenate(magnitudes), np.concatenate(maxima)
 
@@ -136,7 +159,10 @@ def estimate_key(harmony: Harmony) -> Key | None:
     profile = mean_profile(harmony.chroma) if len(harmony.chroma) > SHORTEST_S * FRAME_RATE_HZ else None
     if profile is None:
         return None
-    scores = key_scores(profile, harmony.bass) + _TRIAD_WEIGHT * triad_shares(harmony.chroma)
+    odds = triad_odds(harmony.chroma)
+    shares = odds.mean(axis=0)
+    scores = key_scores(profile, harmony.bass) + _TRIAD_WEIGHT * shares + _CADENCE_WEIGHT * cadences(odds)
+    scores -= _MINOR_FIFTH_COSTS * np.roll(shares[1], -7)
     scores[1] += _MINOR_BONUS
     order = np.argsort(-scores.ravel(), kind="stable")
     lead = float(scores.ravel()[order[0]] - scores.ravel()[order[1]])
@@ -145,8 +171,8 @@ def estimate_key(harmony: Harmony) -> Key | None:
     return Key(tonic, ("major", "minor")[mode], confidence)
 
 
-def triad_shares(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much of the time each major and minor triad is the one that fits best.
+def triad_odds(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How well each major and minor triad fits at each moment.
 
     Music returns to the chord of its tonic; its relative key shares the notes but not that habit.
 
@@ -154,7 +180,7 @@ def triad_shares(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
         chroma: Votes for each pitch class, shape (frames, 12).
 
     Returns:
-        Shares that sum to 1, shape (2, 12): major and minor triads by root.
+        Odds that sum to 1 in each frame, shape (frames, 2, 12): major and minor triads by root.
     """
     votes = chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1e-9)
     smooth = uniform_filter1d(votes, _TRIAD_FRAMES, axis=0, mode="constant")
@@ -165,7 +191,24 @@ def triad_shares(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
         triads[12 + root, [root, (root + 3) % 12, (root + 7) % 12]] = 3**-0.5
     fit = _TRIAD_SHARPNESS * (smooth @ triads.T)
     odds = np.exp(fit - fit.max(axis=1, keepdims=True))
-    return np.asarray((odds / odds.sum(axis=1, keepdims=True)).mean(axis=0).reshape(2, 12))
+    return np.asarray((odds / odds.sum(axis=1, keepdims=True)).reshape(-1, 2, 12))
+
+
+def cadences(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How often the major triad a fifth above goes over to the triad of each tonic within 0.7 to 1.5 s.
+
+    Args:
+        odds: As `triad_odds` gives them, shape (frames, 2, 12).
+
+    Returns:
+        Sums of mean products over three delays, shape (2, 12): major and minor tonics.
+    """
+    found = np.zeros((2, 12))
+    for delay in _CADENCE_FRAMES:
+        if len(odds) > delay:
+            dominant = np.roll(odds[:-delay, 0], -7, axis=1)  # [tonic]: the triad a fifth above it
+            found += np.einsum("ft,fmt->mt", dominant, odds[delay:]) / (len(odds) - delay)
+    return found
 
 
 def tonality_of(profile: NDArray[np.float64]) -> float:
@@ -208,6 +251,12 @@ def key_scores(profile: NDArray[np.float64], bass: NDArray[np.float64]) -> NDArr
     centred = profile - profile.mean()
     correlation = rotated @ centred / max(float(np.linalg.norm(centred)), 1e-12)
     return np.asarray(correlation.mean(axis=0) + _BASS_WEIGHT * bass / max(float(bass.sum()), 1e-12))
+
+
+def key_named(name: str, confidence: float) -> Key:
+    """The key of a name as `Key.name` gives it."""
+    tonic, mode = name.split(" ", 1)
+    return Key(PITCH_CLASSES.index(tonic), mode, confidence)
 
 
 def transposed(key: str, semitones: int) -> str:

@@ -6,17 +6,36 @@ Slower and less accurate (`docs/analysis.md`); never on the usual path. librosa 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from angen.analysis.analyzing import described
 from angen.analysis.key import PITCH_CLASSES, Key, key_scores
 from angen.analysis.levels import energy_of
+from angen.analysis.parts import LONGEST_WHOLE_S, is_long
 from angen.analysis.record import Analysis
-from angen.audio import Audio, loudness_lufs
-from angen.errors import AngenError
+from angen.audio import Audio, loudness_lufs, read_audio
+from angen.errors import AngenError, TooLongError
 
 RATE_HZ = 22_050
+
+
+def hear_with_librosa(path: Path) -> Analysis:
+    """A file as librosa hears it.
+
+    Raises:
+        TooLongError: If it is so long that it is usually heard in parts: librosa would need gigabytes.
+        AudioError: If it cannot be read.
+        AngenError: If librosa is not installed.
+    """
+    if is_long(path):
+        raise TooLongError(
+            path,
+            f"librosa hears files of at most {LONGEST_WHOLE_S / 60:.0f} minutes.",
+            remedy="Cut it, or leave --engine out.",
+        )
+    return analyze_with_librosa(read_audio(path))
 
 
 def analyze_with_librosa(audio: Audio) -> Analysis:

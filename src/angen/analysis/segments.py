@@ -177,11 +177,14 @@ def _peaks(curve: NDArray[np.float64], least: float) -> NDArray[np.float64]:
 
 def _pooled(values: NDArray[np.floating], rate_hz: float, steps: int) -> NDArray[np.float64]:
     """Means over 0.1 s, shape (steps, features)."""
-    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
     edges = (np.arange(steps + 1) - 0.5) * _STEP_S * rate_hz
     low = np.clip(np.floor(edges[:-1]), 0, len(values) - 1).astype(int)
     high = np.clip(np.floor(edges[1:]), low + 1, len(values)).astype(int)
-    return np.asarray((sums[high] - sums[low]) / (high - low)[:, None])
+    if np.array_equal(low[1:], high[:-1]):
+        sums = np.add.reduceat(values[: high[-1]], low, axis=0, dtype=np.float64)
+        return np.asarray(sums / (high - low)[:, None])
+    until = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
+    return np.asarray((until[high] - until[low]) / (high - low)[:, None])
 
 
 def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -207,16 +210,20 @@ def _cheapest_path(
     total = np.full(len(times), np.inf)
     total[0] = 0.0
     origin = np.zeros(len(times), dtype=int)
-    for here in range(1, len(times)):
-        low = int(np.searchsorted(times, times[here] - max_s - _SLACK_S))
-        high = int(np.searchsorted(times, times[here] - min_s + _SLACK_S, side="right"))
-        if low >= high:
-            continue
-        lengths = times[here] - times[low:high]
-        options = total[low:high] + _LENGTH_WEIGHT * ((lengths - middle) / half) ** 2
-        best = int(np.argmin(options))
-        origin[here] = low + best
-        total[here] = options[best] + cost[here]
+    first = 1
+    while first < len(times):  # cuts closer than the shortest segment do not depend on each other
+        last = max(int(np.searchsorted(times, times[first] + min_s - 2 * _SLACK_S)), first + 1)
+        here = times[first:last, None]
+        low = int(np.searchsorted(times, here[0, 0] - max_s - _SLACK_S))
+        high = min(int(np.searchsorted(times, here[-1, 0] - min_s + _SLACK_S, side="right")), first)
+        if low < high:
+            lengths = here - times[low:high]
+            options = total[low:high] + _LENGTH_WEIGHT * ((lengths - middle) / half) ** 2
+            options[(lengths > max_s + _SLACK_S) | (lengths < min_s - _SLACK_S)] = np.inf
+            best = options.argmin(axis=1)
+            origin[first:last] = low + best
+            total[first:last] = options[np.arange(last - first), best] + cost[first:last]
+        first = last
     path = [len(times) - 1]
     while path[-1]:
         path.append(int(origin[path[-1]]))

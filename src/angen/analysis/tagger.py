@@ -73,13 +73,14 @@ def tag_features(spectrum: Spectrum, harmony: Harmony) -> Array:
     Returns:
         Shape (242,).
     """
-    level = spectrum.log_mel.astype(np.float64)
-    loud = level.mean(axis=1) > 0.25 * np.percentile(level.mean(axis=1), 95)  # rests say nothing
-    heard = level[loud] if loud.sum() > 20 else level
-    flux = spectrum.flux().astype(np.float64)
-    quantiles = np.percentile(heard, [10, 90], axis=0)
-    bursts = np.percentile(flux, 97, axis=0)
-    steady = np.abs(np.diff(level, axis=0)).mean(axis=0) if len(level) > 1 else np.zeros(level.shape[1])
+    level = np.ascontiguousarray(spectrum.log_mel.T)  # (bands, frames)
+    mean = level.mean(axis=0)
+    loud = mean > 0.25 * np.percentile(mean, 95)  # rests say nothing
+    heard = level[:, loud] if loud.sum() > 20 else level
+    flux = np.ascontiguousarray(spectrum.flux().T)
+    quantiles = _quantiles(heard, (0.1, 0.9))
+    bursts = _quantiles(flux, (0.97,))[0]
+    steady = np.abs(np.diff(level, axis=1)).mean(axis=1) if level.shape[1] > 1 else np.zeros(len(level))
     votes = harmony.chroma / np.maximum(harmony.chroma.sum(axis=1, keepdims=True), 1e-9)
     profile = np.sort(votes.mean(axis=0))[::-1]
     bass = np.sort(harmony.bass / max(float(harmony.bass.sum()), 1e-9))[::-1]
@@ -89,11 +90,22 @@ def tag_features(spectrum: Spectrum, harmony: Harmony) -> Array:
         [
             centroid.mean(), centroid.std(), bass_share.mean(), bass_share.std(), moving,
             spectrum.onsets_per_s() / 4, float(np.log1p(spectrum.power).std()), float(votes.max(axis=1).mean()),
-            *np.abs(np.fft.rfft(flux.mean(axis=1), 4096))[_rhythm_bins()].reshape(8, -1).mean(axis=1) / len(flux),
+            *np.abs(np.fft.rfft(flux.mean(axis=0), 4096))[_rhythm_bins()].reshape(8, -1).mean(axis=1) / flux.shape[1],
         ]
     )  # fmt: skip
-    parts = (heard.mean(axis=0), heard.std(axis=0), *quantiles, bursts, steady)
+    parts = (heard.mean(axis=1), heard.std(axis=1), *quantiles, bursts, steady)
     return np.concatenate([*parts, 12 * profile[:6], 6 * bass[:4], single])
+
+
+def _quantiles(values: NDArray[np.float32], shares: tuple[float, ...]) -> Array:
+    """Quantiles of each row, shape (shares, rows). Sorting float32 is several times as fast as `np.percentile`."""
+    ordered = np.sort(values, axis=1)
+    rows = []
+    for share in shares:
+        below, part = divmod(share * (values.shape[1] - 1), 1)
+        above = min(int(below) + 1, values.shape[1] - 1)
+        rows.append(ordered[:, int(below)] * (1 - part) + ordered[:, above] * part)
+    return np.array(rows, dtype=np.float64)
 
 
 def _rhythm_bins() -> NDArray[np.int64]:

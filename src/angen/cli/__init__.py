@@ -30,6 +30,9 @@ from angen.cli import (
     metadata,
     model,
     produce,
+    serve,
+    stems,
+    studio,
     timeline,
 )
 from angen.cli.console import AngenGroup
@@ -54,6 +57,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(metadata.app, name="metadata")
 app.command("generate")(generate.generate)
 app.command("enhance")(enhance.enhance)
+app.command("stems")(stems.stems)
 app.command("upscale")(enhance.upscale)
 app.command("master")(master.master)
 app.command("export")(export.export)
@@ -63,6 +67,8 @@ app.command("demo")(demo.demo)
 app.add_typer(lyrics.app, name="lyrics")
 app.add_typer(timeline.app, name="timeline")
 app.add_typer(jobs.app, name="jobs")
+app.command("serve")(serve.serve)
+app.command("studio")(studio.studio)
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,4 +1,4 @@
-"""`angen assets`: soundfonts and other files that tools need."""
+"""`angen assets`: soundfonts, weights and other files that tools need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from angen.settings import load_settings
 if TYPE_CHECKING:
     from angen.workflows.assets import AssetState
 
-app = typer.Typer(no_args_is_help=True, help="Soundfonts and other files that tools need.")
+app = typer.Typer(no_args_is_help=True, help="Soundfonts, weights and other files that tools need.")
 
 
 @app.command("list")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,11 +20,13 @@ from angen.cli.console import (
     show_progress,
 )
 from angen.cli.jobs import BackgroundOption, submit_and_say
+from angen.cli.stems import ModelOption
 from angen.settings import load_settings
 
 if TYPE_CHECKING:
     from angen.dataset import Dataset, DatasetInfo
     from angen.workflows.prepare import PreparedDataset
+    from angen.workflows.spread import Spread
 
 app = typer.Typer(no_args_is_help=True, help="Recordings as clips to train on, in the workspace.")
 app.command("catalog")(dataset_curated.catalog)
@@ -54,9 +57,22 @@ def prepare(
     subset: dataset_curated.SubsetOption = None,
     hours: dataset_curated.HoursOption = None,
     clips_a_piece: dataset_curated.ClipsOption = None,
-    part: dataset_curated.PartOption = None,
+    part: Annotated[
+        Literal["mix", "vocals", "voice", "accompaniment"] | None,
+        typer.Option("--part", help="What of each song to train on; voice is vocals.", show_default="mix"),
+    ] = None,
+    stems: Annotated[
+        bool, typer.Option("--stems", help="Keep vocals and accompaniment of each clip beside it.")
+    ] = False,
+    separator: ModelOption = "spleeter",
     soundfont: dataset_curated.SoundfontOption = None,
-    workers: dataset_curated.WorkersOption = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes at once.", show_default="what pays")
+    ] = None,
+    backend: Annotated[
+        Literal["loky", "ray", "dask"] | None,
+        typer.Option("--backend", help="Where they run.", show_default="ANGEN_BACKEND, else loky"),
+    ] = None,
     background: BackgroundOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -72,21 +88,25 @@ def prepare(
         "subset": subset,
         "hours": hours,
         "clips_a_piece": clips_a_piece,
-        "part": part,
         "soundfonts": soundfont,
-        "workers": workers,
     }
     of_both = {"style": style, "min_s": min_s, "max_s": max_s, "seed": seed, "replace": replace}
     if not files:
         if background:
             raise typer.BadParameter("a downloaded collection is prepared here.", param_hint="--background")
-        prepared = dataset_curated.prepare_downloaded(name, {**of_collection, **of_both})
+        if stems:
+            raise typer.BadParameter("it is for your own recordings.", param_hint="--stems")
+        words = {"vocals": "voice"}.get(part or "", part)
+        options = {**of_collection, "part": words, "workers": workers}
+        prepared = dataset_curated.prepare_downloaded(name, {**options, **of_both})
         _print_prepared(prepared, json=json)
         return
     dataset_curated.refuse_options_of_collections(of_collection)
+    own = "vocals" if part == "voice" else part or "mix"
+    apart: dict[str, Any] = {"part": own, "stems": stems, "separator": separator}
     if background:
         paths = [str(Path(file).absolute()) for file in files]
-        submit_and_say("prepare", {"name": name, "files": paths, **of_both}, json=json)
+        submit_and_say("prepare", {"name": name, "files": paths, **of_both, **apart}, json=json)
         return
     settings = load_settings()
     with show_progress() as on_progress:
@@ -99,29 +119,55 @@ def prepare(
             max_s=max_s,
             seed=seed,
             replace=replace,
+            spread=_spread(backend, workers),
+            **apart,
             on_progress=on_progress,
         )
     _print_prepared(prepared, json=json)
 
 
+def _spread(backend: Literal["loky", "ray", "dask"] | None, workers: int | None) -> Spread:
+    """The environment's, where the command does not say otherwise."""
+    from dataclasses import replace
+
+    from angen.workflows.spread import spread_from
+
+    said: dict[str, Any] = {"backend": backend, "workers": workers}
+    return replace(spread_from(), **{name: value for name, value in said.items() if value is not None})
+
+
 def _print_prepared(prepared: PreparedDataset, *, json: bool) -> None:
+    work = prepared.work
     if json:
         print_json(
-            {"folder": printable(str(prepared.folder)), **prepared.info.model_dump(mode="json")}, indent=2
+            {
+                "folder": printable(str(prepared.folder)),
+                **prepared.info.model_dump(mode="json"),
+                "work": asdict(work),
+                "alike": [asdict(pair) for pair in prepared.alike],
+            },
+            indent=2,
         )
-    else:
-        _print_info(prepared.info, str(prepared.folder))
+        return
+    _print_info(prepared.info, str(prepared.folder))
+    if work.heard_before or work.cut_before:
+        typer.echo(
+            f"Work:    {work.heard} songs heard and {work.cut} cut; {work.heard_before} and {work.cut_before} were "
+            "there already"
+        )
 
 
 @app.command("list")
 def list_all(json: JsonOption = False) -> None:
     """List the datasets of the workspace."""
-    from angen.dataset import damaged_datasets, list_datasets
+    from angen.dataset import damaged_datasets, list_datasets, unfinished_preparations
 
     root = load_settings().training_data
     infos = list_datasets(root)
     for error in damaged_datasets(root):
         say(f"Warning: {error.message}", error.remedy)
+    for name in unfinished_preparations(root):
+        say(f"The preparation of {name!r} was broken off.", "Prepare it again to go on, or delete it.")
     if json:
         print_json([info.model_dump(mode="json") for info in infos], indent=2)
     elif infos:
@@ -158,16 +204,101 @@ def delete(
     json: JsonOption = False,
 ) -> None:
     """Delete a dataset, its clips included. The recordings it was made of stay where they are."""
-    from angen.dataset import dataset_folder, delete_dataset
+    from angen.dataset import dataset_folder, delete_dataset, drop_unfinished, unfinished_preparations
 
     root = load_settings().training_data
+    if name in unfinished_preparations(root):
+        confirm_deletion(f"what the broken-off preparation of {name!r} has left", yes=yes)
+        drop_unfinished(root, name)
+        if not (root / name).is_dir():
+            _say_done({"deleted": name}, f"Deleted what was left of {name}.", json=json)
+            return
     folder = dataset_folder(root, name)
     confirm_deletion(str(folder), yes=yes)
     delete_dataset(root, name)
+    _say_done({"deleted": folder.name}, f"Deleted {folder.name}.", json=json)
+
+
+@app.command()
+def rename(
+    name: NameArgument,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="What to call it.", show_default=False)],
+    json: JsonOption = False,
+) -> None:
+    """Call a dataset by another name. Refused while a run uses it."""
+    from angen.dataset import rename_dataset
+
+    folder = rename_dataset(load_settings().training_data, name, new)
+    _say_done({"renamed": folder.name}, f"Renamed to {folder.name}.", json=json)
+
+
+@app.command()
+def play(
+    name: NameArgument,
+    clip: Annotated[
+        str | None,
+        typer.Argument(metavar="[CLIP]", help="One of its clips; all without.", show_default=False),
+    ] = None,
+    stem: Annotated[
+        Literal["vocals", "accompaniment"] | None, typer.Option("--stem", help="A stem that was kept.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the files of clips, for a player: mpv $(angen dataset play calypso)."""
+    from angen.dataset import clip_files, dataset_folder, load_dataset
+
+    dataset = load_dataset(dataset_folder(load_settings().training_data, name), verify_audio=False)
+    files = clip_files(dataset, clip, stem)
     if json:
-        print_json({"deleted": folder.name})
+        print_json({name: printable(str(path)) for name, path in files.items()}, indent=2)
+        return
+    for path in files.values():
+        typer.echo(printable(str(path)))
+
+
+@app.command()
+def duplicates(name: NameArgument, json: JsonOption = False) -> None:
+    """Find clips of different songs that are nearly the same: encoded again, moved, at another level.
+
+    On both sides of the split they are a leak; the exit code is 1 then.
+    """
+    from angen.dataset import dataset_folder, load_dataset
+    from angen.workflows.duplicates import dataset_duplicates
+
+    settings = load_settings()
+    dataset = load_dataset(dataset_folder(settings.training_data, name))
+    with show_progress() as on_progress:
+        alike, notes = dataset_duplicates(settings, dataset, on_progress=on_progress)
+    side = {clip.clip_id: clip.split for clip in dataset.clips}
+    across = [pair for pair in alike if side[pair.first] != side[pair.second]]
+    if json:
+        print_json(
+            {"pairs": [asdict(pair) for pair in alike], "leaks": len(across), "notes": notes}, indent=2
+        )
+    elif alike:
+        rows = [
+            [
+                pair.first,
+                pair.second,
+                f"{pair.seconds:.1f} s",
+                f"{pair.error:.2f}",
+                "LEAK" if pair in across else "-",
+            ]
+            for pair in alike
+        ]
+        print_table(["clip", "and", "in common", "bits differ", "split"], rows)
+        say(*notes)
     else:
-        typer.echo(f"Deleted {folder.name}.")
+        typer.echo("No two clips of different songs are nearly the same.")
+    if across:
+        raise typer.Exit(1)
+
+
+def _say_done(record: dict[str, str], words: str, *, json: bool) -> None:
+    if json:
+        print_json(record)
+    else:
+        typer.echo(words)
 
 
 def _as_record(dataset: Dataset) -> dict[str, Any]:
@@ -187,6 +318,7 @@ def _print_info(info: DatasetInfo, folder: str) -> None:
         "Style": info.prompt_prefix,
         "Music": f"{info.songs} songs, {info.clips} clips, {clock_text(info.seconds)}",
         "Split": _split_text(info),
+        "Part": info.part if info.separator else "",
         "Licence": dataset_curated.licence_text(info),
     }
     for name, value in facts.items():

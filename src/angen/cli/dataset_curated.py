@@ -31,16 +31,9 @@ ClipsOption = Annotated[
     int | None,
     typer.Option("--clips-a-piece", min=1, help="Of one score at most (4).", rich_help_panel=_PANEL),
 ]
-PartOption = Annotated[
-    str | None,
-    typer.Option("--part", help="Of a song: voice, accompaniment or mix.", rich_help_panel=_PANEL),
-]
 SoundfontOption = Annotated[
     list[Path] | None,
     typer.Option("--soundfont", help="An sf2 or sf3 file; may be repeated.", rich_help_panel=_PANEL),
-]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes at once.", rich_help_panel=_PANEL)
 ]
 
 

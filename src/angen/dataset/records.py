@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 FORMAT_VERSION = 1
 
 Split = Literal["train", "validation"]
+Part = Literal["mix", "vocals", "accompaniment"]
 Source = Literal["measured", "tagged", "edited", "score"]
 """How a value is known: heard, said by the recording's maker, said by the user, or read from its notes."""
 
@@ -53,6 +54,7 @@ class ClipRecord(_Record):
         metre: Beats in a bar and the note that is one beat: "3/4".
         licence: The licence of this clip's recording, where it is not that of the whole dataset.
         credit: Whom to name for this clip, in the words its licence asks for.
+        stems: Files of the clip's stems, by name, where they were kept; as long as the clip, sample for sample.
         beats_s: Beats, in seconds from the start of the clip.
         downbeats_s: First beats of bars, in seconds from the start of the clip.
         sources: Where each known value comes from, by field.
@@ -81,6 +83,7 @@ class ClipRecord(_Record):
     metre: str | None = Field(default=None, pattern=r"^[1-9]\d?/(1|2|4|8|16|32|64)$")
     licence: str | None = None
     credit: str | None = None
+    stems: dict[str, str] | None = None
     beats_s: list[float] = []
     downbeats_s: list[float] = []
     sources: dict[str, Source] = {}
@@ -181,7 +184,10 @@ class DatasetInfo(_Record):
         splits: Number of clips on each side of the split.
         sha256: Hash of everything a model could learn from: see `content_sha256`.
         skipped: Files that were given and are not in it.
-        notes: What its owner should know: a split by time, music left out.
+        notes: What its owner should know: a split by time, music left out, songs that are nearly the same.
+        part: What of each song its clips are: the mix, the vocals, or all but those.
+        separator: The network that took the songs apart, where one did.
+        loudness: What was done to the level, in words.
     """
 
     format_version: Literal[1] = 1
@@ -202,6 +208,9 @@ class DatasetInfo(_Record):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     skipped: list[SkippedFile] = []
     notes: list[str] = []
+    part: Part = "mix"
+    separator: str | None = None
+    loudness: str = ""
 
 
 def content_sha256(clips: Iterable[ClipRecord], prompt_prefix: str) -> str:
@@ -209,9 +218,11 @@ def content_sha256(clips: Iterable[ClipRecord], prompt_prefix: str) -> str:
 
     The order of the clips does not matter, nor do the dataset's name and date.
     """
-    lines = sorted(clip.model_dump_json(exclude=_unused(clip)) for clip in clips)
+    lines = sorted(hashed_line(clip) for clip in clips)
     return hashlib.sha256("\n".join([prompt_prefix, *lines]).encode()).hexdigest()
 
 
-def _unused(clip: ClipRecord) -> set[str]:
-    return {name for name in _LATER_FIELDS if getattr(clip, name) is None}
+def hashed_line(clip: ClipRecord) -> str:
+    """What of a clip counts for the dataset's hash. Stems beside it do not: a model reads the clip alone."""
+    unused = {name for name in _LATER_FIELDS if getattr(clip, name) is None}
+    return clip.model_dump_json(exclude={*unused, "stems"})

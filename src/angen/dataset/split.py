@@ -19,6 +19,8 @@ GAP_S = 2.0
 _SHORTEST_VALIDATION_S = 5.0
 _SHARE_STEPS = 20_000
 """Lengths are compared in steps of this part of the whole."""
+_MOST_EXACT = 1000
+"""Among more songs the choice is exact for the last of them only: time and memory would grow with the square."""
 
 
 def split_songs(
@@ -50,13 +52,29 @@ def split_songs(
 
 
 def _closest_subset(songs: dict[str, float], share: float, seed: int) -> set[str]:
-    """The non-empty, proper subset whose seconds are closest to `share` of all: subset sums, song by song.
+    """The non-empty, proper subset whose seconds are closest to `share` of all.
 
-    `reachable[n]` is a bit mask: bit s is set if some of the first n songs have s steps together.
+    Of very many songs most are held back one by one, as long as their share is not used up; the last ones decide.
     """
     names = sorted(songs)
     np.random.default_rng(seed).shuffle(names)
-    total_s = sum(songs.values())
+    early, late = names[:-_MOST_EXACT], names[-_MOST_EXACT:]
+    room_s = share * sum(songs[name] for name in early)
+    chosen: set[str] = set()
+    for name in early:
+        if songs[name] <= room_s:
+            room_s -= songs[name]
+            chosen.add(name)
+    total_s = sum(songs[name] for name in late)
+    return chosen | _exactly_closest(late, songs, share + room_s / total_s)
+
+
+def _exactly_closest(names: list[str], songs: dict[str, float], share: float) -> set[str]:
+    """The non-empty, proper subset closest to `share` of all: subset sums, song by song.
+
+    `reachable[n]` is a bit mask: bit s is set if some of the first n songs have s steps together.
+    """
+    total_s = sum(songs[name] for name in names)
     steps = {name: max(1, round(songs[name] / total_s * _SHARE_STEPS)) for name in names}
     reachable = [1]
     for name in names:

@@ -7,10 +7,8 @@ interrupted is never seen. Names come from users: they are made safe before they
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,13 +18,12 @@ from pydantic import ValidationError
 from angen.audio import Audio, write_audio
 from angen.dataset.records import ClipRecord, DatasetInfo, Split, content_sha256
 from angen.errors import DatasetError
-from angen.files import content_hash, is_running, safe_name, write_text
+from angen.files import content_hash, safe_name, write_text
 
 MARKER = "dataset_info.json"
 METADATA = "metadata.jsonl"
 CLIPS = "clips"
 
-_UNFINISHED = ".unfinished-"
 _LONGEST_NAME_BYTES = 200
 
 
@@ -57,6 +54,33 @@ class Dataset:
     def side(self, split: Split) -> list[ClipRecord]:
         """The clips on one side of the split."""
         return [clip for clip in self.clips if clip.split == split]
+
+
+def clip_files(dataset: Dataset, clip_id: str | None = None, stem: str | None = None) -> dict[str, Path]:
+    """The sound files of a dataset's clips, by the clips' ids.
+
+    Args:
+        dataset: Which.
+        clip_id: Of one clip; all without.
+        stem: The stem in place of the clip.
+
+    Raises:
+        DatasetError: If there is no such clip, or the stem was not kept.
+    """
+    chosen = [clip for clip in dataset.clips if clip_id in (None, clip.clip_id)]
+    if not chosen:
+        raise DatasetError(
+            f"There is no clip {clip_id!r} in {dataset.info.name!r}.",
+            remedy=f"See them: angen dataset show {dataset.info.name}.",
+        )
+    if stem is None:
+        return {clip.clip_id: dataset.audio_path(clip) for clip in chosen}
+    if any(stem not in (clip.stems or {}) for clip in chosen):
+        raise DatasetError(
+            f"The dataset {dataset.info.name!r} keeps no {stem}.",
+            remedy="Prepare it again with --stems --replace.",
+        )
+    return {clip.clip_id: dataset.folder / (clip.stems or {})[stem] for clip in chosen}
 
 
 def new_name(name: str) -> str:
@@ -100,7 +124,7 @@ def list_datasets(root: Path) -> list[DatasetInfo]:
     found = []
     for folder in _marked_folders(root):
         with suppress(DatasetError):
-            found.append(_read_info(folder))
+            found.append(read_info(folder))
     return found
 
 
@@ -109,7 +133,7 @@ def damaged_datasets(root: Path) -> list[DatasetError]:
     errors = []
     for folder in _marked_folders(root):
         try:
-            _read_info(folder)
+            read_info(folder)
         except DatasetError as error:
             errors.append(error)
     return errors
@@ -128,7 +152,7 @@ def load_dataset(folder: Path, *, verify_audio: bool = True) -> Dataset:
     Raises:
         DatasetError: If it is not whole; names the file at fault.
     """
-    info = _read_info(folder)
+    info = read_info(folder)
     clips = _read_clips(folder / METADATA)
     if len(clips) != info.clips:
         raise _damaged(folder / METADATA, f"{len(clips)} clips, where {MARKER} counts {info.clips}")
@@ -142,54 +166,6 @@ def load_dataset(folder: Path, *, verify_audio: bool = True) -> Dataset:
     sha256 = content_sha256(clips, info.prompt_prefix)
     now = info.model_copy(update={"sha256": sha256, "splits": count_splits(clips)})
     return Dataset(now, clips, folder, is_edited=sha256 != info.sha256)
-
-
-def delete_dataset(root: Path, name: str) -> Path:
-    """Delete a dataset for good, clips and all; of a link, only the link.
-
-    Returns:
-        The folder that was deleted.
-    """
-    folder = dataset_folder(root, name)
-    try:
-        _remove(folder)
-    except OSError as error:
-        raise DatasetError(
-            f"The dataset {name!r} cannot be deleted: {error}", remedy="Check who owns its folder."
-        ) from error
-    return folder
-
-
-@contextmanager
-def new_dataset(root: Path, name: str, *, replace: bool = False) -> Iterator[Path]:
-    """A hidden folder to write a dataset into, which becomes `root/name` when the block ends well.
-
-    The block ends with `write_dataset`. If it fails, or the machine stops, nothing of it is ever listed and a
-    dataset of the same name stays as it was.
-
-    Args:
-        root: The folder of all datasets.
-        name: As `new_name` gives it.
-        replace: Whether to take the place of a dataset of that name.
-
-    Raises:
-        DatasetError: If the name is taken, or the disk refuses.
-    """
-    refuse_taken_name(root, name, replace=replace)
-    folder = root / f"{_UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        _remove_leftovers(root)
-        (folder / CLIPS).mkdir(parents=True)
-        yield folder
-        refuse_taken_name(root, name, replace=replace)  # another process may have been faster
-        _put_in_place(folder, root / name)
-    except OSError as error:
-        raise DatasetError(
-            f"The dataset {name!r} cannot be written: {error}",
-            remedy="Check the space on that disk and who owns the workspace.",
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def refuse_taken_name(root: Path, name: str, *, replace: bool = False) -> None:
@@ -228,6 +204,11 @@ def write_clip(folder: Path, clip_id: str, audio: Audio) -> tuple[str, str]:
 def write_dataset(folder: Path, info: DatasetInfo, clips: Sequence[ClipRecord]) -> None:
     """Write the records of an unfinished dataset; the marker last."""
     write_text(folder / METADATA, "".join(f"{clip.model_dump_json()}\n" for clip in clips))
+    write_info(folder, info)
+
+
+def write_info(folder: Path, info: DatasetInfo) -> None:
+    """Write the marker of a dataset whose other files are there."""
     write_text(folder / MARKER, info.model_dump_json(indent=2) + "\n")
 
 
@@ -241,7 +222,12 @@ def _marked_folders(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"[!.]*/{MARKER}") if path.is_file())
 
 
-def _read_info(folder: Path) -> DatasetInfo:
+def read_info(folder: Path) -> DatasetInfo:
+    """The marker of a dataset, under the name its folder has now.
+
+    Raises:
+        DatasetError: If it is damaged.
+    """
     path = folder / MARKER
     try:
         info = DatasetInfo.model_validate_json(path.read_bytes())
@@ -294,36 +280,3 @@ def _damaged(path: Path, fault: str) -> DatasetError:
         f"The dataset is damaged: {str(path)!r}: {fault}.",
         remedy="Undo the last change to its files, or prepare it again with --replace.",
     )
-
-
-def _put_in_place(folder: Path, target: Path) -> None:
-    """Rename a complete dataset to its place; the one it replaces goes only once it is there."""
-    if not os.path.lexists(target):
-        folder.rename(target)
-        return
-    old = target.with_name(f"{folder.name}-old")
-    target.rename(old)
-    try:
-        folder.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    _remove(old)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder under another name first, so that what is half removed is not listed."""
-    if folder.is_symlink():
-        folder.unlink()
-        return
-    doomed = folder.with_name(f"{_UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}")
-    folder.rename(doomed)
-    shutil.rmtree(doomed)
-
-
-def _remove_leftovers(root: Path) -> None:
-    """Remove what a process that is gone left unfinished."""
-    for path in root.glob(f"{_UNFINISHED}*"):
-        process = path.name.removeprefix(_UNFINISHED).split("-")[0]
-        if process.isdecimal() and not is_running(int(process)):
-            shutil.rmtree(path, ignore_errors=True)

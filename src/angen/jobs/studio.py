@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from angen.jobs import gathering, music, training
+from angen.jobs import gathering, music, separation, training
 from angen.jobs.kinds import Kind, Kinds
 
 __all__ = ["KINDS"]
@@ -72,6 +72,10 @@ KINDS = Kinds(
         Kind(
             "enhance", music.Enhance, music.enhance, music.check_files,
             title=lambda params: _files("Enhance", params.files),
+        ),
+        Kind(
+            "separate", separation.Separate, separation.separate, separation.check_separate,
+            title=lambda params: _files("Separate", params.files),
         ),
         Kind(
             "upscale", music.Upscale, music.upscale, music.check_files,

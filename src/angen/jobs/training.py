@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,9 @@ class Prepare(Params):
     max_s: float = 30.0
     seed: int = 0
     replace: bool = False
+    part: Literal["mix", "vocals", "accompaniment"] = "mix"
+    stems: bool = False
+    separator: Literal["spleeter", "htdemucs"] = "spleeter"
 
 
 class Train(Params):
@@ -64,6 +67,10 @@ def check_prepare(settings: Settings, params: Prepare) -> None:
 
     refuse_taken_name(settings.training_data, new_name(params.name), replace=params.replace)
     expect_some(params.files)
+    if params.part != "mix" or params.stems:
+        from angen.workflows.stems import require_model
+
+        require_model(params.separator)
 
 
 def prepare(settings: Settings, params: Prepare, context: Context) -> Any:
@@ -80,7 +87,8 @@ def prepare(settings: Settings, params: Prepare, context: Context) -> Any:
             return {"folder": str(done.folder), **done.info.model_dump(mode="json")}
     made = prepare_dataset(
         settings, params.name, params.files, style=params.style, min_s=params.min_s, max_s=params.max_s,
-        seed=params.seed, replace=params.replace, on_progress=context.report,
+        seed=params.seed, replace=params.replace, part=params.part, stems=params.stems,
+        separator=params.separator, on_progress=context.report,
     )  # fmt: skip
     return {"folder": str(made.folder), **made.info.model_dump(mode="json")}
 

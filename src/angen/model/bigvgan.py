@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from angen.errors import ModelError
 
@@ -182,6 +183,13 @@ class ResidualBlock(nn.Module):
         return x
 
 
+def _kept_small(part: nn.Module, x: Tensor) -> Tensor:
+    """`part(x)`; where gradients are wanted only `x` is kept for them, gigabytes less for each second of sound."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        return checkpoint(part, x, use_reentrant=False)  # type: ignore[no-any-return]
+    return part(x)  # type: ignore[no-any-return]
+
+
 class Decoder(nn.Module):
     """The generator.
 
@@ -208,14 +216,14 @@ class Decoder(nn.Module):
         self.conv_post = nn.Conv1d(width, 1, 7, padding=3, bias=config.use_bias_at_final)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Sound (B, 1, T * hop) within ±1 of latents (B, C, T)."""
+        """Sound (B, 1, T * hop) within ±1 of latents (B, C, T). For gradients, blocks are computed again later."""
         x = self.conv_pre(latents)
         branches = len(self.config.resblock_kernel_sizes)
         for stage, ups in enumerate(self.ups):
             x = ups[0](x)  # type: ignore[index]
-            parts = [block(x) for block in self.resblocks[stage * branches : (stage + 1) * branches]]
+            parts = [_kept_small(block, x) for block in self.resblocks[stage * branches :][:branches]]
             x = sum(parts[1:], parts[0]) / branches
-        x = self.conv_post(self.activation_post(x))
+        x = self.conv_post(_kept_small(self.activation_post, x))
         return torch.tanh(x) if self.config.use_tanh_at_final else x.clamp(-1, 1)
 
     @property

@@ -284,6 +284,18 @@ class Codec(nn.Module):
             sounds.append(sound[:, (start - first) * FRAME_SAMPLES : (stop - first) * FRAME_SAMPLES])
         return torch.cat(sounds, dim=1)
 
+    def decode_open(self, latents: Tensor) -> Tensor:
+        """Audio (B, frames * 1920) of latents (B, frames, channels) as one piece, with gradients to the latents.
+
+        None flow through the phases: those of the magnitudes as they are now are taken as given.
+        """
+        log_mel = self.encoder.unproject(latents)
+        hidden, fine = self.decoder.fine_spectrum(latents, log_mel)
+        with torch.no_grad():
+            phases, _ = coherent_phases(fine.detach(), HOP, FFT)
+            waves = self.decoder.waves(fine.detach(), phases)
+        return self.decoder(hidden, log_mel, waves)  # type: ignore[no-any-return]
+
 
 def _chunks(frames: int, size: int) -> Iterator[tuple[int, int, int, int]]:
     """Start and stop of chunks, and first and last frame of what they must see."""

@@ -35,7 +35,7 @@ from angen.model.bigvgan import (
     widened,
 )
 from angen.model.dit import WIDTH
-from angen.model.flow import masked_loss, mix
+from angen.model.flow import kept_loss, mix
 from angen.model.loading import (
     ROOM,
     best_device,
@@ -58,6 +58,7 @@ from angen.model.music_model import (
     StyleVector,
 )
 from angen.model.network import FlowNetwork, read_json
+from angen.model.open_decoder import OpenDecoder
 from angen.model.phones import LARGEST_ID, read_ids
 from angen.model.precision import autocast, fast_bfloat16
 from angen.model.sampler import SamplerSettings, sample_blocks
@@ -172,6 +173,7 @@ class DiffRhythm2:
             )
         self.device = torch.device(device) if device is not None else best_device()
         self.style_encoder = style_encoder
+        self.encoders: Path | None = None  # where distilled encoders are kept, for recordings
         self.as_reference = as_reference or AsReference()
         self.decoder_config = DecoderConfig.of(read_json(folder / "decoder.json"), "decoder.json")
         self._config = _network_config(read_json(folder / "model.json"))
@@ -244,6 +246,16 @@ class DiffRhythm2:
         return decoder.eval().requires_grad_(False)
 
     @property
+    def network_config(self) -> dict[str, Any]:
+        """Sizes of the network, from `model.json`."""
+        return dict(self._config)
+
+    @property
+    def network_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of its weights, the heads of pre-training left out; nothing is read."""
+        return dict(self._shapes)
+
+    @property
     def latent_rate_hz(self) -> float:
         """Latent frames a second."""
         return self.decoder_config.sampling_rate / self.decoder_config.hop_samples
@@ -284,8 +296,24 @@ class DiffRhythm2:
         raise ModelError(
             f"DiffRhythm 2 was released without its encoder, so {audio.duration_s:.1f} s of sound cannot become "
             "latents by themselves.",
-            remedy="Find latents by inverting its decoder first; training then reads them from the dataset's "
-            "latents folder. Or train on angen-tiny, which has an encoder.",
+            remedy="Find latents by inverting its decoder: angen model invert FILE. Training on a dataset does so by "
+            "itself. Or train on angen-tiny, which has an encoder.",
+        )
+
+    def open_decoder(self) -> OpenDecoder:
+        """The decoder with gradients to the latents; its blocks are computed again in the backward pass."""
+        decoder = self.decoder
+
+        def decode(latents: Tensor) -> Tensor:
+            return decoder(latents.transpose(1, 2))[:, 0]  # type: ignore[no-any-return]
+
+        return OpenDecoder(
+            decode,
+            self.decoder_config.sampling_rate,
+            self.decoder_config.hop_samples,
+            self.decoder_config.in_channels,
+            self.facts.codec_hash,
+            device=self.device,
         )
 
     def decode(self, latents: Tensor) -> Audio:
@@ -358,6 +386,7 @@ class DiffRhythm2:
         start_s: float = 0.0,
         sections: Sequence[tuple[str, float]] = (),
         ends_s: float | None = None,
+        key: str | None = None,
     ) -> Tensor | None:
         """None: the model takes no beat features."""
         return None
@@ -371,6 +400,7 @@ class DiffRhythm2:
         context = clean
         if batch.context is not None:
             context = torch.where(valid[..., None], batch.context.to(self.device), 0.0)
+        kept = None if batch.kept is None else batch.kept.to(self.device)
         is_wide = self.device.type == "cpu" and self.memory.dtype == torch.float32
         with autocast() if is_wide else self._autocast():
             predicted = self.network(
@@ -382,8 +412,9 @@ class DiffRhythm2:
                 style=words.style.to(self.device),
                 frame_valid=valid,
                 first_frame=None,  # a crop counts as a song's start: the model knows no other
+                kept=kept,
             )
-        return masked_loss(predicted, velocity, valid).cpu()
+        return kept_loss(predicted, velocity, valid, kept, self.network.block_frames).cpu()
 
     def sample(
         self,

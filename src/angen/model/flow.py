@@ -62,6 +62,43 @@ def masked_loss(predicted: Tensor, velocity: Tensor, valid: Tensor) -> Tensor:
     return error.square().mean(-1).sum(1) / valid.sum(1)  # so that NaN in padding has no gradient either
 
 
+def frames_of_blocks(blocks: Tensor, block_frames: int) -> Tensor:
+    """Frames (B, m * block_frames) of block numbers (B, m).
+
+    Example:
+        >>> frames_of_blocks(torch.tensor([[0, 2]]), 2).tolist()
+        [[0, 1, 4, 5]]
+    """
+    inside = torch.arange(block_frames, device=blocks.device)
+    return (blocks.unsqueeze(-1) * block_frames + inside).flatten(1)
+
+
+def kept_loss(
+    predicted: Tensor, velocity: Tensor, valid: Tensor, kept: Tensor | None, block_frames: int
+) -> Tensor:
+    """`masked_loss` where only some noisy blocks were computed: weighed so that its mean over draws is that of all.
+
+    Args:
+        predicted: Velocities of the kept blocks (batch, kept frames, channels).
+        velocity: What all frames should be (batch, frames, channels).
+        valid: True where a frame is music, (batch, frames).
+        kept: Which blocks were computed (batch, m), at least one of them with music in each row; None for all.
+        block_frames: Frames a block.
+
+    Returns:
+        One loss an item, float32 (batch,).
+    """
+    if kept is None:
+        return masked_loss(predicted, velocity, valid)
+    frames = frames_of_blocks(kept, block_frames)
+    seen = valid.gather(1, frames)
+    wanted = velocity.gather(1, frames.unsqueeze(-1).expand(-1, -1, velocity.shape[2]))
+    summed = masked_loss(predicted, wanted, seen) * seen.sum(1)
+    blocks, own = (part.reshape(len(part), -1, block_frames).any(2).sum(1) for part in (valid, seen))
+    loss: Tensor = summed * blocks / (own * valid.sum(1))
+    return loss
+
+
 def draw_times(
     batch: int, blocks: int, generator: torch.Generator, *, distribution: str = "uniform", shift: float = 0.0
 ) -> Tensor:

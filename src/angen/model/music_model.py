@@ -162,6 +162,7 @@ class FlowBatch:
         noise: Standard normal (B, F, C).
         context: What the past looks like to later blocks (B, F, C); None for `clean` itself.
         first_frame: Position of the first frame in its song (B,), or None for 0.
+        kept: Numbers of the noisy blocks to learn from (B, m), with music in at least one of a row's; None for all.
     """
 
     clean: Tensor
@@ -172,6 +173,7 @@ class FlowBatch:
     noise: Tensor
     context: Tensor | None = None
     first_frame: Tensor | None = None
+    kept: Tensor | None = None
 
 
 class MusicModel(Protocol):

@@ -22,8 +22,9 @@ from angen.errors import GenerationError, ModelError
 from angen.files import content_hash, safe_name
 from angen.model import codec as codec_room
 from angen.model.beats import BEAT_DIM, beat_features
-from angen.model.flow import masked_loss, mix
+from angen.model.flow import kept_loss, mix
 from angen.model.form import form_features
+from angen.model.keys import KEY_DIM, key_features
 from angen.model.music_model import (
     LORA_TARGETS,
     ConditionBatch,
@@ -33,6 +34,7 @@ from angen.model.music_model import (
     StyleVector,
 )
 from angen.model.network import FlowNetwork, load_network, load_weights, read_json, read_tensors
+from angen.model.open_decoder import OpenDecoder
 from angen.model.precision import autocast
 from angen.model.sampler import SamplerSettings, sample_blocks
 from angen.model.text import StyleEncoder, Vocabulary, WordTable, stated_tempo
@@ -121,6 +123,17 @@ class AngenTiny:
         samples = self.codec.decode(latents.unsqueeze(0)).clamp(-1, 1)
         return Audio(samples.numpy(), codec_room.RATE_HZ)
 
+    def open_decoder(self) -> OpenDecoder:
+        """The decoder with gradients to the latents; its phases follow the magnitudes and have none."""
+        return OpenDecoder(
+            self.codec.decode_open,
+            codec_room.RATE_HZ,
+            codec_room.FRAME_SAMPLES,
+            self.codec.channels,
+            self.facts.codec_hash,
+            draws_phases=True,
+        )
+
     def conditions(
         self,
         prompt: str,
@@ -152,12 +165,15 @@ class AngenTiny:
         start_s: float = 0.0,
         sections: Sequence[tuple[str, float]] = (),
         ends_s: float | None = None,
+        key: str | None = None,
     ) -> Tensor | None:
-        """Beat and form features (frames, 17) of a grid and a form."""
+        """Beat, form and key features (frames, 41) of a grid, a form and a key."""
         rate = codec_room.LATENT_RATE_HZ
         beat = beat_features(beats_s, downbeats_s, frames, rate, start_s=start_s)
         form = form_features(sections, frames, rate, ends_s=ends_s, start_s=start_s)
-        return torch.from_numpy(np.concatenate([beat, form], axis=1))
+        of_key = np.broadcast_to(key_features(key), (frames, KEY_DIM))
+        told = np.concatenate([beat, form, of_key], axis=1)
+        return torch.from_numpy(told[:, : int(self._config["beat_dim"])])
 
     def loss(self, batch: FlowBatch) -> Tensor:
         """Flow-matching loss of each item over its valid frames, float32 (B,)."""
@@ -176,8 +192,9 @@ class AngenTiny:
                 frame_valid=batch.valid,
                 beats=batch.beats,
                 first_frame=batch.first_frame,
+                kept=batch.kept,
             )
-        return masked_loss(predicted, velocity, batch.valid)
+        return kept_loss(predicted, velocity, batch.valid, batch.kept, self.network.block_frames)
 
     def sample(
         self,
@@ -199,7 +216,9 @@ class AngenTiny:
         if beats is not None and beats.shape[1] % block:
             beats = torch.nn.functional.pad(beats, (0, 0, 0, -beats.shape[1] % block))
         formless = None
-        if beats is not None:  # so that guidance brings out sections and endings, while the beat stays
+        if (
+            beats is not None
+        ):  # so that guidance brings out sections, endings and the key, while the beat stays
             formless = torch.cat([beats[..., :BEAT_DIM], torch.zeros_like(beats[..., BEAT_DIM:])], dim=-1)
         return sample_blocks(
             self.network.transformer,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -220,6 +220,31 @@ def crop_frames_of(facts: ModelFacts, config: TrainConfig) -> int:
     return facts.block_frames * (config.crop_blocks or facts.crop_blocks)
 
 
+def network_frames_of(facts: ModelFacts, config: TrainConfig) -> int:
+    """Latent frames the network is given a crop: the crop, and the noisy blocks of it that are learnt from."""
+    blocks = config.crop_blocks or facts.crop_blocks
+    return facts.block_frames * (blocks + min(blocks, config.noisy_blocks or blocks))
+
+
+def kept_blocks(valid: Tensor, block_frames: int, count: int, generator: torch.Generator) -> Tensor | None:
+    """Which noisy blocks of each crop are learnt from, those with music before those of padding.
+
+    Args:
+        valid: False for padding, (B, F).
+        block_frames: Frames a block.
+        count: How many, 1 or more.
+        generator: Source of the draw.
+
+    Returns:
+        Block numbers (B, count), ascending; None for all blocks.
+    """
+    has_music = valid.reshape(len(valid), -1, block_frames).any(2)
+    if count >= has_music.shape[1]:
+        return None
+    draw = torch.rand(has_music.shape, generator=generator).masked_fill(~has_music, 2.0)
+    return draw.argsort(1)[:, :count].sort(1).values
+
+
 def _batch(
     clips: Sequence[TrainingClip], facts: ModelFacts, config: TrainConfig, generator: torch.Generator
 ) -> FlowBatch:
@@ -241,7 +266,7 @@ def _batch(
         beats = beats * ~chance(config.beat_dropout)[:, None, None]
     level = config.context_noise * torch.rand(len(clips), 1, 1, generator=generator)
     blocks = frames // facts.block_frames
-    return FlowBatch(
+    batch = FlowBatch(
         clean=latents,
         valid=valid,
         beats=beats,
@@ -251,6 +276,9 @@ def _batch(
         context=latents + level * torch.randn(latents.shape, generator=generator),
         first_frame=facts.block_frames * torch.randint(_MAX_FIRST_BLOCK, (len(clips),), generator=generator),
     )
+    if config.noisy_blocks is None:
+        return batch
+    return replace(batch, kept=kept_blocks(valid, facts.block_frames, config.noisy_blocks, generator))
 
 
 def _rows(batch: FlowBatch, rows: slice) -> FlowBatch:
@@ -265,4 +293,5 @@ def _rows(batch: FlowBatch, rows: slice) -> FlowBatch:
         noise=batch.noise[rows],
         context=None if batch.context is None else batch.context[rows],
         first_frame=None if batch.first_frame is None else batch.first_frame[rows],
+        kept=None if batch.kept is None else batch.kept[rows],
     )

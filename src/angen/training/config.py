@@ -58,6 +58,8 @@ class TrainConfig:
         gradient_checkpointing: Compute each block again in the backward pass instead of keeping it in memory.
         seed: Of every random choice.
         crop_blocks: Blocks of latents in a crop; None for what the base was trained on.
+        noisy_blocks: Blocks of a crop that are learnt from in a step, drawn anew each time; None for all. The rest
+            is still seen as their past. Fewer need less memory and time, and the gradient is noisier.
         condition_dropout: Share of crops trained without prompt, for guidance.
         beat_dropout: Share of crops trained without a beat grid.
         context_noise: Up to this much noise (standard deviation) on the past a block sees.
@@ -100,6 +102,7 @@ class TrainConfig:
     gradient_checkpointing: bool = False
     seed: int = 0
     crop_blocks: int | None = None
+    noisy_blocks: int | None = None
     condition_dropout: float = 0.1
     beat_dropout: float = 0.2
     context_noise: float = 0.1
@@ -260,6 +263,7 @@ _KINDS = {
 _ONE, _SHARE, _NOT_NEGATIVE = (1, math.inf, "1 or more"), (0, 1, "0 to 1"), (0, math.inf, "0 or more")
 _RANGES: dict[str, tuple[float, float, str]] = {
     **dict.fromkeys(("epochs", "max_steps", "batch_size", "accumulation", "crop_blocks"), _ONE),
+    "noisy_blocks": _ONE,
     **dict.fromkeys(("log_every", "checkpoint_every", "keep_checkpoints"), _ONE),
     **dict.fromkeys(("validate_every", "validate_steps"), _ONE),
     **dict.fromkeys(("condition_dropout", "beat_dropout", "speed_share", "replay_share"), _SHARE),

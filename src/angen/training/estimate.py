@@ -17,7 +17,7 @@ from torch import nn
 
 from angen.model import MusicModel
 from angen.model.precision import chosen_precision, is_mixed
-from angen.training.clips import Plan, crop_frames_of
+from angen.training.clips import Plan, crop_frames_of, network_frames_of
 from angen.training.config import TrainConfig, targets_of
 from angen.training.optimisers import STATE_FLOATS
 from angen.training.validation import TIMES, windows_of_lengths
@@ -81,8 +81,8 @@ def estimate(
     trainable = layers.trainable(config)
     with chosen_precision(config.precision):
         speed = tokens_per_s or _probed_speed(layers, config)
-        memory = _memory(network, layers, config, crop, trainable)
-    tokens = 2 * crop * config.crops_per_step * plan.steps
+        memory = _memory(network, layers, config, network_frames_of(facts, config), trainable)
+    tokens = network_frames_of(facts, config) * config.crops_per_step * plan.steps
     windows = len(windows_of_lengths(held_out, crop, at_start=facts.crops_at_start)) * len(TIMES)
     rounds = 1 + sum(plan.is_validated(step, config) for step in range(1, plan.steps + 1))
     copies = 1 + len(config.speed_shifts)
@@ -136,19 +136,17 @@ def _block_of(name: str) -> str:
     return ".".join(parts[: numbers[-1] + 1]) if numbers else name
 
 
-def _memory(
-    network: nn.Module, layers: _Layers, config: TrainConfig, crop_frames: int, trainable: int
-) -> int:
+def _memory(network: nn.Module, layers: _Layers, config: TrainConfig, frames: int, trainable: int) -> int:
     """Peak bytes: libraries, base, adapter with its optimiser, and what is kept for the backward pass."""
     base = sum(weight.numel() * weight.element_size() for weight in network.parameters())
     copies = 2 + STATE_FLOATS[config.optimiser] + (2 if config.ema else 0)  # weight and gradient; EMA swaps
     width = max((inner for inner, _ in layers.chosen), default=1)
-    passing = 3 * 4 * width * _tokens(config, crop_frames)  # gradients of one layer on their way
-    kept = _kept_bytes(layers, config, crop_frames)
+    passing = 3 * 4 * width * _tokens(config, frames)  # gradients of one layer on their way
+    kept = _kept_bytes(layers, config, frames)
     return int(_PROCESS_BYTES + base + 4 * copies * trainable + kept + passing)
 
 
-def _kept_bytes(layers: _Layers, config: TrainConfig, crop_frames: int) -> float:
+def _kept_bytes(layers: _Layers, config: TrainConfig, frames: int) -> float:
     """What the forward pass of one batch leaves for the backward pass."""
     kept = 0.89 * sum(inner + outer for inner, outer in layers.sizes)
     kept += sum(0.65 * inner + config.rank for inner, _ in layers.chosen)
@@ -157,11 +155,11 @@ def _kept_bytes(layers: _Layers, config: TrainConfig, crop_frames: int) -> float
     if config.gradient_checkpointing:
         width = max((inner for inner, _ in layers.chosen), default=1)
         kept = kept / layers.depth + 1.5 * layers.depth * width
-    return kept * _tokens(config, crop_frames) * (2.9 if is_mixed() else 4.0)
+    return kept * _tokens(config, frames) * (2.9 if is_mixed() else 4.0)
 
 
-def _tokens(config: TrainConfig, crop_frames: int) -> int:
-    return config.batch_size * (2 * crop_frames + _TEXT_TOKENS)
+def _tokens(config: TrainConfig, frames: int) -> int:
+    return config.batch_size * (frames + _TEXT_TOKENS)
 
 
 def _disk(config: TrainConfig, trainable: int) -> int:

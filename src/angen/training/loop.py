@@ -37,6 +37,7 @@ from angen.training.clips import (
     TrainingClip,
     crop_batches,
     crop_frames_of,
+    network_frames_of,
     refuse_empty,
     step_generator,
 )
@@ -148,7 +149,8 @@ class _Run:
         self.fingerprint = fingerprint(model.facts, config, clips, held_out, replay)
         self.result = TrainResult()
         self.recent: deque[float] = deque(maxlen=SMOOTHING)
-        self.pace = Pace(self.plan, config, 2 * self.crop_frames * config.crops_per_step)
+        frames = network_frames_of(model.facts, config)
+        self.pace = Pace(self.plan, config, frames * config.crops_per_step)
 
     def start(self, resume: bool) -> None:
         """Begin at step 0 with the base's score, or where the last checkpoint is."""

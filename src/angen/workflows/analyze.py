@@ -99,18 +99,15 @@ def _heard(path: Path, how: Listening) -> dict[str, Any]:
         from angen.analysis import analyze  # not needed where listeners do the work
 
         return analyze(path).as_dict()
-    from angen.audio import read_audio
-
-    audio = read_audio(path)
     if how.engine == "librosa":
-        from angen.analysis.reference import analyze_with_librosa
+        from angen.analysis.reference import hear_with_librosa
 
-        return analyze_with_librosa(audio).as_dict()
-    from angen.analysis import hear
+        return hear_with_librosa(path).as_dict()
+    from angen.analysis.parts import hear_file
     from angen.workflows.tagging import configured_taggers, tagged
 
-    taggers = configured_taggers(how.settings) if how.settings else []
-    return tagged(audio, hear(audio), taggers).as_dict()
+    audio, heard = hear_file(path)
+    return tagged(audio, heard, configured_taggers(how.settings) if how.settings else []).as_dict()
 
 
 def _records(given: Sequence[str], processes: int | None, how: Listening) -> Iterator[dict[str, Any]]:
@@ -118,7 +115,7 @@ def _records(given: Sequence[str], processes: int | None, how: Listening) -> Ite
     places = [_place(path, how) for path in given]
     kept = [None if how.is_fresh else _kept(place) for place in places]
     missing = [path for path, record in zip(given, kept, strict=True) if record is None]
-    count = _process_count(missing) if processes is None else min(processes, len(missing))
+    count = process_count(missing) if processes is None else min(processes, len(missing))
     made = iter(_made(missing, count, how))
     for path, place, record in zip(given, places, kept, strict=True):
         if record is not None:
@@ -151,11 +148,11 @@ def _place(path: str, how: Listening) -> Path | None:
         digest = content_hash(Path(path))
     except (OSError, ValueError):
         return None
-    asked = f"{how.engine}{'-ai' if how.taggers else ''}-{_version(how)}"
+    asked = f"{how.engine}{'-ai' if how.taggers else ''}-{listening_version(how)}"
     return how.settings.cache / "analysis" / asked / digest[:2] / f"{digest}.json"
 
 
-def _version(how: Listening) -> str:
+def listening_version(how: Listening) -> str:
     """Changes whenever a recording may be heard differently: with the code's version, the weights, the backends."""
     from angen.analysis import ANALYSIS_VERSION
 
@@ -196,7 +193,8 @@ def error_record(error: Exception) -> dict[str, str]:
     }
 
 
-def _process_count(paths: Sequence[str]) -> int:
+def process_count(paths: Sequence[str]) -> int:
+    """How many processes pay for recordings of these sizes: one, or one a core."""
     size = 0
     for path in paths:
         try:

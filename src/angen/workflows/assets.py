@@ -1,4 +1,4 @@
-"""Files that tools need and that are not ours to ship: soundfonts. Listed, fetched, verified, found."""
+"""Files that tools need and that are not ours to ship: soundfonts and weights. Listed, fetched, verified, found."""
 
 from __future__ import annotations
 
@@ -67,6 +67,8 @@ def list_assets(settings: Settings) -> list[AssetState]:
 
 
 def _state(settings: Settings, asset: Asset) -> AssetState:
+    if asset.kind == "weights":
+        return _state_of_weights(settings, asset)
     folder = settings.assets / asset.id
     try:
         marker = _Fetched.model_validate_json((folder / _MARKER).read_bytes())
@@ -78,6 +80,15 @@ def _state(settings: Settings, asset: Asset) -> AssetState:
         )
     there = next((Path(text) for text in asset.found if Path(text).is_file()), None)
     return AssetState(asset, there, "found" if there else "missing")
+
+
+def _state_of_weights(settings: Settings, asset: Asset) -> AssetState:
+    """musicnn's: its networks are read out of its package once, hash-pinned, and kept as safetensors."""
+    from angen.workflows.tagging import has_musicnn, weights_folder
+
+    is_there = has_musicnn(settings)
+    path = weights_folder(settings) if is_there else None
+    return AssetState(asset, path, "fetched" if is_there else "missing", is_verified=is_there)
 
 
 def fetch_asset(
@@ -106,6 +117,8 @@ def fetch_asset(
     Raises:
         DownloadError: If it cannot be fetched, is another file, or there is no room.
     """
+    if asset.kind == "weights":
+        return _fetch_weights(settings, asset, mirror, from_file, patience, on_progress, should_stop)
     folder = settings.assets / asset.id
     seen = folder / "first_seen.sha256"
     first_seen = seen.read_text().strip() if seen.is_file() else None
@@ -140,6 +153,36 @@ def fetch_asset(
     write_text(folder / _MARKER, marker.model_dump_json(indent=1) + "\n")
     if archive != from_file and asset.archive is not None:
         archive.unlink(missing_ok=True)
+    return _state(settings, asset)
+
+
+def _fetch_weights(
+    settings: Settings,
+    asset: Asset,
+    mirror: str | None,
+    from_file: Path | None,
+    patience: Patience | None,
+    on_progress: ProgressCallback,
+    should_stop: Callable[[], bool],
+) -> AssetState:
+    """Take musicnn's networks out of its package: one given, one of a mirror, or the one that pip finds."""
+    from angen.workflows.tagging import fetch_musicnn
+
+    folder = settings.assets / asset.id
+    check_space([Need(asset.title, folder, 3 * (asset.bytes or 0))])
+    expected = Expected(size=asset.bytes, sha256=asset.sha256)
+    if from_file is not None:
+        _verify_given(from_file, expected)
+    if from_file is None and mirror is not None:
+        url = f"{mirror.rstrip('/')}/{asset.filename}"
+        target = folder / asset.filename
+        fetched = fetch(
+            url, target, expected, patience=patience, on_progress=on_progress, should_stop=should_stop
+        )
+        fetch_musicnn(settings, wheel=fetched.path)
+        fetched.path.unlink(missing_ok=True)
+    else:
+        fetch_musicnn(settings, wheel=from_file)
     return _state(settings, asset)
 
 

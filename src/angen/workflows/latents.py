@@ -45,13 +45,16 @@ def training_clips(
         One entry a clip, in the dataset's order.
     """
     records = dataset.side(split)
-    if not model.facts.has_encoder:
-        shifts = ()  # latents made elsewhere are of the clip as it was recorded
     remove_left_overs(dataset.folder / "latents" / model.facts.id)
+    found: dict[str, Tensor] = {}
+    if not model.facts.has_encoder:
+        shifts = ()  # latents made otherwise are of the clip as it was recorded
+        found = _inverted(model, dataset, records, on_progress)
     clips = []
     for done, record in enumerate(records):
         on_progress(Progress("encoding", done, len(records), record.clip_id))
-        versions = [_version(model, dataset, record, shift) for shift in (0, *shifts)]
+        latents = found.get(record.clip_id)
+        versions = [_version(model, dataset, record, shift, latents) for shift in (0, *shifts)]
         clips.append(TrainingClip(record.clip_id, record.song, versions[0], tuple(versions[1:])))
     on_progress(Progress("encoding", len(records), len(records)))
     return clips
@@ -102,8 +105,10 @@ def levelled_clip(dataset: Dataset, record: ClipRecord, facts: ModelFacts) -> Au
     return Audio(audio.samples * np.float32(10 ** (song_gain_db(record, facts.level) / 20)), audio.rate_hz)
 
 
-def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> ClipVersion:
-    latents = _latents(model, dataset, record, shift)
+def _version(
+    model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int, found: Tensor | None
+) -> ClipVersion:
+    latents = found if found is not None else _latents(model, dataset, record, shift)
     known = at_speed(record, shift)
     words = (known.lyrics or "") if model.facts.sings else ""
 
@@ -117,21 +122,43 @@ def _version(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int
     return ClipVersion(latents, beats, tuple(conditions))
 
 
-def latents_file(facts: ModelFacts, dataset: Dataset, record: ClipRecord, shift: int = 0) -> Path:
+def latents_file(
+    facts: ModelFacts, dataset: Dataset, record: ClipRecord, shift: int = 0, *, made_by: str = ""
+) -> Path:
     """Where a clip's latents are kept, by content: its bytes, its song's level, the codec's weights and the speed.
 
-    The file holds `latents`, float32 (frames, channels), whoever made them: the model's encoder, or another way.
+    The file holds `latents`, float32 (frames, channels). `made_by` says how they were made, empty for the model's
+    encoder or whoever else knows them; those come first where there are several.
     """
     gain_db = song_gain_db(record, facts.level)
-    words = f"{_FORMAT} {record.sha256} {facts.codec_hash} {shift} {gain_db}"
+    words = f"{_FORMAT} {record.sha256} {facts.codec_hash} {shift} {gain_db}" + (made_by and f" {made_by}")
     key = hashlib.sha256(words.encode()).hexdigest()
     return dataset.folder / "latents" / facts.id / f"{key[:32]}.safetensors"
+
+
+def _inverted(
+    model: MusicModel, dataset: Dataset, records: Sequence[ClipRecord], on_progress: ProgressCallback
+) -> dict[str, Tensor]:
+    """Latents by clip for a model without an encoder; what is not there yet is found by inverting its decoder."""
+    facts = model.facts
+    given = {
+        record.clip_id: read_latents(latents_file(facts, dataset, record), facts.latent_channels)
+        for record in records
+    }
+    if any(latents is None for latents in given.values()):
+        from angen.workflows.inverted_dataset import DatasetInverter
+
+        inverter = DatasetInverter(model, dataset, on_progress=on_progress)
+        inverter.make(records)
+        inverter.check(records)
+        given = {record.clip_id: inverter.cached(record) for record in records}
+    return {clip: latents for clip, latents in given.items() if latents is not None}
 
 
 def _latents(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int) -> Tensor:
     facts = model.facts
     file = latents_file(facts, dataset, record, shift)
-    cached = _read(file, facts.latent_channels)
+    cached = read_latents(file, facts.latent_channels)
     if cached is not None:
         return cached
     audio = levelled_clip(dataset, record, facts)
@@ -143,7 +170,7 @@ def _latents(model: MusicModel, dataset: Dataset, record: ClipRecord, shift: int
     return latents
 
 
-def _read(file: Path, channels: int) -> Tensor | None:
+def read_latents(file: Path, channels: int) -> Tensor | None:
     """Cached latents; None if there are none, or they are damaged or of something else (they can be made again)."""
     try:
         latents = load_file(file)["latents"]

@@ -162,6 +162,11 @@ def _accept(settings: Settings, release: Release) -> None:
     write_json(path, kept | {release.id: {"licence": release.licence, "accepted": when}})
 
 
+def encoders_folder(settings: Settings) -> Path:
+    """Where the workspace keeps distilled encoders and the music they learn from."""
+    return settings.home / "models" / "encoders"
+
+
 def open_model(settings: Settings, model_id: str) -> MusicModel:
     """`load_model`, with the style encoder the user has set up; no large file is read.
 
@@ -171,6 +176,7 @@ def open_model(settings: Settings, model_id: str) -> MusicModel:
     model = load_model(model_id)
     if isinstance(model, DiffRhythm2):
         model.style_encoder = style_encoder(settings, is_needed=False)
+        model.encoders = encoders_folder(settings)
     return model
 
 

@@ -1,58 +1,79 @@
-"""Turn recordings into a dataset: listen, propose clips, split by song, cut, write.
+"""Turn recordings into a dataset: listen, propose clips, compare, split by song, cut, write.
 
-Each recording is read twice, once to listen and once to cut, so that no more than one song is in memory at a
-time and nothing is written before the whole plan is known.
+Songs are heard and cut in several processes, and what becomes of each lies on disk, so that memory hardly grows with
+their number. A preparation that was broken off goes on where it was; one that is done again does again only what has
+changed. How one song is done is in `prepare_songs`, what the user says of it in `prepare_records`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import replace as with_fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from angen.analysis import Analysis, Segment, analyze_audio, suggest_segments
-from angen.audio import Audio, find_audio, loudness_lufs, peak_db, read_audio
+from angen.analysis import Segment
+from angen.audio import find_audio
 from angen.dataset import (
-    ClipRecord,
     DatasetInfo,
+    Part,
     SkippedFile,
     Split,
-    clip_audio,
-    new_dataset,
     new_name,
+    resumed_dataset,
     split_by_time,
-    split_clips,
     split_songs,
-    write_clip,
-    write_dataset,
 )
-from angen.dataset.records import content_sha256
+from angen.dataset.duplicates import grouped
 from angen.dataset.split import GAP_S
-from angen.dataset.store import count_splits, refuse_taken_name
-from angen.errors import AudioError, DatasetError, SilentAudioError
+from angen.dataset.store import METADATA, refuse_taken_name, write_info
+from angen.dataset.writing import Written, write_metadata
+from angen.errors import DatasetError
 from angen.files import free_bytes, safe_name
 from angen.progress import Progress, ProgressCallback, no_progress
 from angen.settings import Settings
-from angen.workflows.analyze import error_record
-from angen.workflows.metadata import record_of
+from angen.workflows.analyze import process_count
+from angen.workflows.duplicates import Alike, alike_among, keep_duplicates, told_of
+from angen.workflows.prepare_records import Tables, carried_edits, final_records, keep_latents, tidy
+from angen.workflows.prepare_songs import (
+    CutSong,
+    CutTask,
+    Cutting,
+    HeardSong,
+    HearTask,
+    cut_song,
+    hear_song,
+    heard_words,
+    proposed_cuts,
+)
+from angen.workflows.spread import Run, Spread, spread_from, spreading
 
-SHORTEST_SONG_S = 1.0
-SILENCE_DB = -60.0
+if TYPE_CHECKING:
+    from angen.workflows.stems import Model
 
-_BYTES_PER_VALUE = 2
+__all__ = ["LOUDNESS", "PreparedDataset", "Work", "prepare_dataset"]
+
+LOUDNESS = (
+    "As recorded: no clip was made louder or softer, and a song beyond full scale was turned down as a whole. "
+    "Training brings each song to the level of its model with one gain."
+)
+
 _DISK_MARGIN = 1.1
 _LONGEST_SONG_NAME = 40
-_SAME_TEMPO = 0.04
-_UNKNOWN: dict[str, Any] = {"instruments": [], "description": ""}
+
+
+@dataclass(frozen=True)
+class Work:
+    """How many songs something had to be done for, and for how many all was there already."""
+
+    heard: int = 0
+    heard_before: int = 0
+    cut: int = 0
+    cut_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,34 +85,34 @@ class PreparedDataset:
         folder: Where it is.
         skipped: Files that were given and are not in it, each with the reason.
         notes: What its owner should know.
+        work: What had to be done.
+        alike: Songs that are nearly the same.
     """
 
     info: DatasetInfo
     folder: Path
     skipped: list[SkippedFile]
     notes: list[str]
+    work: Work = Work()
+    alike: list[Alike] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Song:
-    """What is kept of a recording between listening and cutting."""
+    """What is kept in memory of a song."""
 
     name: str
     path: Path
-    shape: tuple[int, ...]
-    rate_hz: int
-    analysis: Analysis
-    segments: list[Segment]
-    edits: Mapping[str, Any]
-    trigger: str
+    heard: HeardSong
 
-    @property
-    def clip_s(self) -> float:
-        return sum(segment.end_s - segment.start_s for segment in self.segments)
 
-    @property
-    def clip_bytes(self) -> float:
-        return self.clip_s * self.rate_hz * min(self.shape[0], 2) * _BYTES_PER_VALUE
+@dataclass
+class _Plan:
+    """Where each song goes."""
+
+    sides: dict[str, Split]
+    cuts: list[tuple[Segment, Split]] | None
+    notes: list[str]
 
 
 def prepare_dataset(
@@ -104,12 +125,18 @@ def prepare_dataset(
     max_s: float = 30.0,
     seed: int = 0,
     replace: bool = False,
+    part: Part = "mix",
+    stems: bool = False,
+    separator: Model = "spleeter",
+    spread: Spread | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> PreparedDataset:
     """Make a dataset of recordings.
 
-    A recording that cannot be used is skipped with its reason; one that was given twice counts once. A
-    preparation that fails or is interrupted leaves nothing behind.
+    A recording that cannot be used is skipped with its reason; one that was given twice counts once; songs that
+    are nearly the same are said, and kept on one side of the split. A preparation that fails or is interrupted is
+    never listed; the next one of that name goes on from it. One that replaces a dataset takes over what has not
+    changed, corrections of its clips included.
 
     Args:
         settings: The workspace; the dataset goes into its `training_data`.
@@ -121,11 +148,16 @@ def prepare_dataset(
         max_s: Clips are at most this long.
         seed: Decides which songs validate, where several choices are equally good.
         replace: Whether to take the place of a dataset of that name.
-        on_progress: Told of each song that was heard ("analysing") and cut ("cutting").
+        part: What of each song the clips are: the mix, its vocals, or all but those.
+        stems: Whether vocals and accompaniment of each clip are kept beside it.
+        separator: The network that takes songs apart, where one is needed.
+        spread: How the work is spread; as the environment says without.
+        on_progress: Told of each song that was heard ("analysing"), compared ("comparing") and cut ("cutting").
 
     Raises:
-        DatasetError: If the name is taken or impossible, the lengths of clips make no sense, there is no
-            usable recording (with the reason for each), or too little space on the disk.
+        DatasetError: If the name is taken or impossible, the dataset is in use, the lengths of clips make no sense,
+            there is no usable recording (with the reason for each), or too little space on the disk.
+        DownloadError: If a separator's weights cannot be fetched.
     """
     safe = new_name(name)
     refuse_taken_name(settings.training_data, safe, replace=replace)
@@ -134,29 +166,33 @@ def prepare_dataset(
             f"Clips of {min_s:g} to {max_s:g} s are not possible.",
             remedy="Give a shortest length of at least 1 s and a longest that is not below it.",
         )
-    songs, skipped = _listen(_files_of(paths), min_s, max_s, on_progress)
-    if not songs:
-        raise _nothing_usable(skipped)
-    _check_space(settings.training_data, songs)
-    cuts, notes = _plan(songs, seed)
-    prefix = " ".join((style or _trigger(songs)).split())
-    with new_dataset(settings.training_data, safe, replace=replace) as folder:
-        clips = _cut(folder, songs, cuts, on_progress)
-        info = DatasetInfo(
-            name=safe,
-            created=datetime.now(UTC),
-            source="the user's recordings",
-            prompt_prefix=prefix,
-            songs=len(songs),
-            clips=len(clips),
-            seconds=sum(clip.duration_s for clip in clips),
-            splits=count_splits(clips),
-            sha256=content_sha256(clips, prefix),
-            skipped=skipped,
-            notes=notes,
-        )
-        write_dataset(folder, info, clips)
-    return PreparedDataset(info, settings.training_data / safe, skipped, notes)
+    how = Cutting(min_s, max_s, part, stems, separator)
+    files = _files_of(paths)
+    if how.separates and files:
+        from angen.workflows.stems import open_separator
+
+        open_separator(separator, on_progress=on_progress)  # once, before many processes need it
+    workers = process_count([str(file) for file in files])
+    with spreading(spread or spread_from(), workers) as run:
+        songs, skipped = _listen(settings, files, how, run, on_progress)
+        if not songs:
+            raise _nothing_usable(skipped)
+        _check_space(settings.training_data, songs)
+        alike = _alike(settings, songs, on_progress)
+        plan = _plan(settings, songs, how, alike, seed)
+        with resumed_dataset(settings.training_data, safe, replace=replace) as folder:
+            old = (
+                settings.training_data / safe
+                if replace and (settings.training_data / safe).is_dir()
+                else None
+            )
+            cut, done = _cut(settings, folder, old, songs, plan, how, run, on_progress)
+            keep_latents(folder, old)
+            made = _Made(safe, folder, old, songs, cut, plan, skipped, alike)
+            info = _write(made, how, style)
+    heard_before = sum(song.heard.was_kept for song in songs)
+    work = Work(len(songs) - heard_before, heard_before, len(cut) - done, done)
+    return PreparedDataset(info, settings.training_data / safe, skipped, plan.notes, work, alike)
 
 
 def _files_of(paths: Iterable[str | Path]) -> list[Path]:
@@ -171,61 +207,46 @@ def _files_of(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def _listen(
-    files: Sequence[Path], min_s: float, max_s: float, on_progress: ProgressCallback
+    settings: Settings, files: Sequence[Path], how: Cutting, run: Run, on_progress: ProgressCallback
 ) -> tuple[list[_Song], list[SkippedFile]]:
     """What is heard in each file that can be used, and why the others cannot."""
     songs: list[_Song] = []
     skipped: list[SkippedFile] = []
-    heard: dict[str, Path] = {}
-    for done, path in enumerate(files):
-        on_progress(Progress("analysing", done, len(files), path.name))
-        try:
-            song = _hear(path, min_s, max_s, heard)
-        except Exception as error:  # noqa: BLE001 - a fault with one file must not stop the others
-            skipped.append(SkippedFile(path=_printable(path), error=error_record(error)))
+    first_of: dict[str, Path] = {}
+    taken: set[str] = set()
+    numbers: dict[str, Iterator[int]] = {}
+    on_progress(Progress("analysing", 0, len(files), files[0].name if files else ""))
+    outcomes = run(hear_song, lambda number: HearTask(files[number], settings.cache, how), len(files))
+    for done, (path, outcome) in enumerate(zip(files, outcomes, strict=True), start=1):
+        heard, error = outcome.value, outcome.error
+        if heard is not None and first_of.setdefault(heard.sound, path) != path:
+            error = _same_recording(path, first_of[heard.sound])
+        if heard is None or error is not None:
+            skipped.append(SkippedFile(path=_printable(path), error=error or {}))
         else:
-            songs.append(with_fields(song, name=_free_name(path, (other.name for other in songs))))
-    on_progress(Progress("analysing", len(files), len(files)))
+            songs.append(_Song(_free_name(path, taken, numbers), path, heard))
+        on_progress(Progress("analysing", done, len(files), path.name))
     return songs, skipped
 
 
-def _hear(path: Path, min_s: float, max_s: float, heard: dict[str, Path]) -> _Song:
-    """One song, still without a name. `heard` knows the recordings before it by their samples."""
-    audio = read_audio(path, min_duration_s=SHORTEST_SONG_S)
-    _refuse_duplicate(path, audio, heard)
-    analysis = analyze_audio(audio)
-    proposed = suggest_segments(audio, analysis, min_s=min_s, max_s=max_s)
-    clips = split_clips(audio, proposed)
-    audible = [part for part, clip in zip(proposed, clips, strict=True) if peak_db(clip) > SILENCE_DB]
-    if not audible:
-        raise SilentAudioError(path, "no part of it is loud enough.", remedy="Check the recording's level.")
-    trigger, told = record_of(path) or ("", None)
-    edits = {**told.edits} if told else {}
-    if len(audible) > 1:
-        edits.pop("lyrics", None)  # nobody said which words are in which clip
-    return _Song("", path, audio.samples.shape, audio.rate_hz, analysis, audible, edits, trigger)
-
-
-def _refuse_duplicate(path: Path, audio: Audio, heard: dict[str, Path]) -> None:
+def _same_recording(path: Path, first: Path) -> dict[str, str]:
     """One song under two names could cross the split. Compared by samples, so WAV and FLAC are alike."""
-    digest = hashlib.sha256(f"{audio.rate_hz} {audio.samples.shape} ".encode())
-    for channel in audio.samples:
-        digest.update(np.ascontiguousarray(channel).data)
-    first = heard.setdefault(digest.hexdigest(), path)
-    if first != path:
-        raise AudioError(
-            path,
-            f"it is the same recording as {str(first)!r}.",
-            remedy="Nothing is lost: the recording is in the dataset once.",
-        )
+    message = f"{str(path)!r}: it is the same recording as {str(first)!r}."
+    return {
+        "type": "audio",
+        "message": message,
+        "remedy": "Nothing is lost: the recording is in the dataset once.",
+    }
 
 
-def _free_name(path: Path, taken: Iterable[str]) -> str:
+def _free_name(path: Path, taken: set[str], numbers: dict[str, Iterator[int]]) -> str:
     """A song's name from its file's, with a number if another song has it (compared without case)."""
-    unavailable = {name.casefold() for name in taken}
     base = safe_name(path.stem)[:_LONGEST_SONG_NAME].rstrip("-._")
-    names = chain([base], (f"{base}-{number}" for number in count(2)))
-    return next(name for name in names if name.casefold() not in unavailable)
+    further = numbers.setdefault(base.casefold(), count(2))
+    names = chain([base], (f"{base}-{number}" for number in further))
+    name = next(name for name in names if name.casefold() not in taken)
+    taken.add(name.casefold())
+    return name
 
 
 def _printable(path: Path) -> str:
@@ -246,7 +267,7 @@ def _nothing_usable(skipped: Sequence[SkippedFile]) -> DatasetError:
 
 
 def _check_space(root: Path, songs: Sequence[_Song]) -> None:
-    needed = _DISK_MARGIN * sum(song.clip_bytes for song in songs)
+    needed = _DISK_MARGIN * sum(song.heard.clip_bytes for song in songs)
     free = free_bytes(root)
     if free < needed:
         raise DatasetError(
@@ -255,114 +276,137 @@ def _check_space(root: Path, songs: Sequence[_Song]) -> None:
         )
 
 
-def _plan(songs: Sequence[_Song], seed: int) -> tuple[list[list[tuple[Segment, Split]]], list[str]]:
-    """For each song its clips with their side of the split, and what is to be said about it."""
-    notes = []
+def _alike(settings: Settings, songs: Sequence[_Song], on_progress: ProgressCallback) -> list[Alike]:
+    return alike_among(
+        [song.name for song in songs],
+        lambda number: heard_words(settings.cache, songs[number].heard.digest),
+        settings.cache,
+        on_progress=on_progress,
+    )
+
+
+def _plan(
+    settings: Settings, songs: Sequence[_Song], how: Cutting, alike: Sequence[Alike], seed: int
+) -> _Plan:
+    """Each song's side of the split, and what is to be said about it."""
+    notes: list[str] = []
+    cuts = None
     if len(songs) == 1:
-        cuts = [split_by_time(songs[0].segments)]
+        cuts = split_by_time(proposed_cuts(settings.cache, songs[0].heard.digest, how))
+        sides: dict[str, Split] = {songs[0].name: "train"}
         notes.append(
             "There is only one song, so the split is by time: its end is held back for validation, after a "
             f"gap of up to {GAP_S:g} s. That flatters validation; add songs for an honest one."
         )
     else:
-        sides = split_songs({song.name: song.clip_s for song in songs}, seed=seed)
-        cuts = [[(segment, sides[song.name]) for segment in song.segments] for song in songs]
-    whole_s = sum(song.analysis.duration_s for song in songs)
-    kept_s = sum(segment.end_s - segment.start_s for cut in cuts for segment, _ in cut)
+        sides = _sides(songs, alike, seed)
+    notes += told_of(alike, sides)
+    whole_s = sum(song.heard.duration_s for song in songs)
+    kept_s = sum(song.heard.clip_s for song in songs)
+    if cuts is not None:
+        kept_s = sum(segment.duration_s for segment, _ in cuts)
     if whole_s - kept_s >= 0.5:
         notes.append(f"{whole_s - kept_s:.1f} s of {whole_s:.1f} s are in no clip: silence, rests and gaps.")
-    return cuts, notes
+    return _Plan(sides, cuts, notes)
+
+
+def _sides(songs: Sequence[_Song], alike: Sequence[Alike], seed: int) -> dict[str, Split]:
+    """The split by song; songs that are nearly the same are on one side, unless that would leave one side empty."""
+    numbers = {song.name: number for number, song in enumerate(songs)}
+    pairs = [(numbers[pair.first], numbers[pair.second]) for pair in alike]
+    groups = grouped(len(songs), pairs)
+    if len(set(groups)) == 1:
+        groups = list(range(len(songs)))
+    seconds: dict[str, float] = {}
+    for song, group in zip(songs, groups, strict=True):
+        name = songs[group].name
+        seconds[name] = seconds.get(name, 0.0) + song.heard.clip_s
+    sides = split_songs(seconds, seed=seed)
+    return {song.name: sides[songs[group].name] for song, group in zip(songs, groups, strict=True)}
 
 
 def _cut(
+    settings: Settings,
     folder: Path,
+    old: Path | None,
     songs: Sequence[_Song],
-    cuts: Sequence[Sequence[tuple[Segment, Split]]],
+    plan: _Plan,
+    how: Cutting,
+    run: Run,
     on_progress: ProgressCallback,
-) -> list[ClipRecord]:
-    """Write the clips of every song; their records."""
-    records: list[ClipRecord] = []
-    for done, (song, cut) in enumerate(zip(songs, cuts, strict=True)):
-        on_progress(Progress("cutting", done, len(songs), song.name))
-        records += _cut_song(folder, song, cut)
-    on_progress(Progress("cutting", len(songs), len(songs)))
-    return records
+) -> tuple[list[str], int]:
+    """Write the clips of every song; the keys of their records, and how many songs' clips were there already."""
+    cuts = None if plan.cuts is None else tuple(segment for segment, _ in plan.cuts)
+
+    def task(number: int) -> CutTask:
+        song = songs[number]
+        return CutTask(song.path, song.heard.digest, song.name, settings.cache, folder, old, how, cuts)
+
+    keys, done = [], 0
+    on_progress(Progress("cutting", 0, len(songs), songs[0].name))
+    outcomes = run(cut_song, task, len(songs))
+    for number, (song, outcome) in enumerate(zip(songs, outcomes, strict=True), start=1):
+        if outcome.value is None:
+            error = outcome.error or {}
+            raise DatasetError(error.get("message", ""), remedy=error.get("remedy", ""))
+        cut: CutSong = outcome.value
+        keys.append(cut.key)
+        done += cut.was_kept
+        on_progress(Progress("cutting", number, len(songs), song.name))
+    return keys, done
 
 
-def _cut_song(folder: Path, song: _Song, cut: Sequence[tuple[Segment, Split]]) -> list[ClipRecord]:
-    audio = read_audio(song.path)
-    if (audio.samples.shape, audio.rate_hz) != (song.shape, song.rate_hz):
-        raise AudioError(song.path, "it changed while it was prepared.", remedy="Prepare the dataset again.")
-    clips = split_clips(clip_audio(audio), [segment for segment, _ in cut])
-    return [
-        _write_clip(folder, song, number, segment, side, clip)
-        for number, ((segment, side), clip) in enumerate(zip(cut, clips, strict=True), start=1)
-    ]
+@dataclass(frozen=True)
+class _Made:
+    """All that the records are written from."""
+
+    name: str
+    folder: Path
+    old: Path | None
+    songs: list[_Song]
+    keys: list[str]
+    plan: _Plan
+    skipped: list[SkippedFile]
+    alike: list[Alike]
 
 
-def _write_clip(
-    folder: Path, song: _Song, number: int, segment: Segment, side: Split, clip: Audio
-) -> ClipRecord:
-    clip_id = f"{song.name}-{number:03d}"
-    file_name, sha256 = write_clip(folder, clip_id, clip)
-    heard, loudness = song.analysis, loudness_lufs(clip)
-    known = {
-        "tempo_bpm": heard.tempo_bpm,
-        "key": heard.key,
-        "genre": heard.genre,
-        "mood": heard.mood,
-        "instruments": list(heard.instruments),
-        "energy": heard.energy,
-        "loudness_lufs": None if loudness is None else round(loudness, 2),
-        "description": heard.description,
-        "beats_s": _within(heard.beats_s, segment),
-        "downbeats_s": _within(heard.downbeats_s, segment),
-    }
-    confidence = {
-        "tempo_bpm": heard.tempo_confidence,
-        "key": heard.key_confidence,
-        "downbeats_s": heard.downbeat_confidence,
-    }
-    known |= _corrected(song.edits, heard.tempo_bpm)
-    told = [field for field, value in known.items() if value not in (None, "", [])]
-    sources = {field: "edited" if field in song.edits else "measured" for field in told}
-    return ClipRecord.model_validate(
-        {
-            "file_name": file_name,
-            "clip_id": clip_id,
-            "song": song.name,
-            "split": side,
-            "start_s": round(segment.start_s, 4),
-            "end_s": round(segment.end_s, 4),
-            "duration_s": clip.duration_s,
-            "sha256": sha256,
-            **known,
-            "sources": sources,
-            "confidence": {
-                field: value for field, value in confidence.items() if sources.get(field) == "measured"
-            },
-        }
+def _write(made: _Made, how: Cutting, style: str) -> DatasetInfo:
+    """Write the records, and the description last."""
+    tables = Tables()
+    told = [tables.of(song.path) for song in made.songs]
+    triggers = {trigger for trigger, _ in told}
+    prefix = " ".join((style or (triggers.pop() if len(triggers) == 1 else "")).split())
+    carried = carried_edits(made.old)
+    written: Written = write_metadata(
+        made.folder / METADATA,
+        final_records(
+            made.folder,
+            [
+                (song.name, key, edits)
+                for song, key, (_, edits) in zip(made.songs, made.keys, told, strict=True)
+            ],
+            lambda song, number: made.plan.cuts[number][1] if made.plan.cuts else made.plan.sides[song],
+            carried,
+        ),
+        prefix,
     )
-
-
-def _corrected(edits: Mapping[str, Any], heard_bpm: float | None) -> dict[str, Any]:
-    """What the user says of a song; beats that do not fit his tempo are left out."""
-    known = {field: value if value is not None else _UNKNOWN.get(field) for field, value in edits.items()}
-    tempo = known.get("tempo_bpm")
-    if tempo is not None and (heard_bpm is None or abs(tempo / heard_bpm - 1) > _SAME_TEMPO):
-        known |= {"beats_s": [], "downbeats_s": []}
-    return known
-
-
-def _trigger(songs: Sequence[_Song]) -> str:
-    """The trigger of the songs' tables, where all agree."""
-    found = {song.trigger for song in songs}
-    return found.pop() if len(found) == 1 else ""
-
-
-def _within(times_s: Iterable[float], segment: Segment) -> list[float]:
-    """The times that fall into a segment, from its start."""
-    inside = (
-        float(time_s) - segment.start_s for time_s in times_s if segment.start_s <= time_s < segment.end_s
+    keep_duplicates(made.folder, made.alike, made.plan.sides)
+    tidy(made.folder, set(made.keys))
+    info = DatasetInfo(
+        name=made.name,
+        created=datetime.now(UTC),
+        source="the user's recordings",
+        prompt_prefix=prefix,
+        songs=len(made.songs),
+        clips=written.clips,
+        seconds=written.seconds,
+        splits=written.splits,
+        sha256=written.sha256,
+        skipped=made.skipped,
+        notes=made.plan.notes,
+        part=how.part,
+        separator=how.separator,
+        loudness=LOUDNESS,
     )
-    return [round(time_s, 4) for time_s in inside]
+    write_info(made.folder, info)
+    return info

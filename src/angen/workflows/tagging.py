@@ -25,13 +25,14 @@ from angen.analysis import Analysis, Heard
 from angen.analysis.analyzing import described, with_tags
 from angen.audio import Audio
 from angen.errors import DownloadError, MetadataError, ModelError
-from angen.files import atomic_path, content_hash
+from angen.files import atomic_path, content_hash, write_text
 from angen.settings import Settings
 
 if TYPE_CHECKING:
     from angen.analysis.musicnn import Network
 
 WHEEL = "musicnn==0.1.0"
+LICENCE = "LICENSE.md"
 WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 NETWORK_SHA256 = {
     "MTT_musicnn": "6437d106d25f800cfda04b679120575ceafff7a26827bcedc1281df95a620c71",
@@ -91,6 +92,9 @@ def fetch_musicnn(settings: Settings, *, wheel: Path | None = None) -> Path:
         target = weights_folder(settings)
         target.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(package) as files:
+            write_text(
+                target / LICENCE, files.read(f"musicnn-{WHEEL.split('==')[1]}.dist-info/{LICENCE}").decode()
+            )
             for name in NETWORK_SHA256:
                 _convert(files, name, target / f"{name}.safetensors")
     return target
@@ -145,7 +149,7 @@ def load_networks(folder: Path) -> tuple[Network, Network]:
         if not path.is_file() or content_hash(path) != NETWORK_SHA256[name]:
             raise ModelError(
                 f"The weights {str(path)!r} are missing or damaged.",
-                remedy="Fetch them again: angen analyze --fetch-weights.",
+                remedy="Fetch them again: angen assets fetch musicnn.",
             )
         networks.append(Network(load_file(path)))
     return networks[0], networks[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from angen.adapters import AdapterInfo, adapter_folder, held_for_training, read_info, write_info
 from angen.adapters.catalogue import METADATA
-from angen.dataset import Dataset, dataset_folder, load_dataset
+from angen.dataset import Dataset, dataset_folder, held_dataset, load_dataset
 from angen.errors import AdapterError, AngenError
 from angen.model import MusicModel
 from angen.progress import ProgressCallback, no_progress
@@ -101,8 +101,10 @@ def train_adapter(
     """
     folder = adapter_folder(settings.loras, name)
     held = held_for_training(settings.loras, name, anew=replace_existing and not resume)
+    data = dataset_folder(settings.training_data, dataset_name).name
+    read = held_dataset(settings.training_data, data, f"training {name}")
     try:
-        with held if processes.is_first else nullcontext():
+        with held if processes.is_first else nullcontext(), read:
             return _train(
                 settings, folder, dataset_name, config, model, resume=resume, replace_existing=replace_existing,
                 on_progress=on_progress, should_stop=should_stop, on_event=on_event, on_validated=on_validated,
