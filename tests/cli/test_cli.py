@@ -19,7 +19,7 @@ import angen
 from angen.cli import app, console
 from angen.errors import DatasetError
 from angen.progress import Progress
-from angen.workflows import doctor, prepare
+from angen.workflows import doctor, prepare, prepare_songs
 
 OddFiles = dict[str, tuple[Path, str | None]]
 WriteSong = Callable[..., Path]
@@ -257,11 +257,11 @@ class TestDataset:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(prepare, "write_clip", full)
+        monkeypatch.setattr(prepare_songs, "write_clip", full)
         result = _run("dataset", "prepare", "mine", *songs)
         assert result.exit_code == 1
         assert "No space left" in result.stderr
-        assert list((workspace / "training_data").iterdir()) == []
+        assert list((workspace / "training_data").glob("*")) == []
 
 
 class TestDoctor:

@@ -217,9 +217,9 @@ class TestForm:
         drawn: list[torch.Tensor] = []
         beats, sample = model.beats, model.sample
 
-        def watch_form(*grid: Any, sections: Any, ends_s: Any) -> Any:
-            forms.append((sections, ends_s))
-            return beats(*grid, sections=sections, ends_s=ends_s)
+        def watch_form(*grid: Any, sections: Any, ends_s: Any, key: str | None) -> Any:
+            forms.append((sections, ends_s, key))
+            return beats(*grid, sections=sections, ends_s=ends_s, key=key)
 
         def watch_rows(*asked: Any, beats: torch.Tensor, **how: Any) -> Any:
             drawn.append(beats)
@@ -230,18 +230,20 @@ class TestForm:
         requests = [
             _request("calypso, 240 bpm", 4.0, form="verse 1, chorus 1"),
             _request("calypso, 240 bpm", 4.0, ending=True),
-            _request("calypso", 4.0),
+            _request("calypso in Bb minor", 4.0),
         ]
         sample_latents(model, requests)
         assert forms == [
-            ([("verse", 0.0), ("chorus", 2.0)], None),
-            ([("outro", 0.0)], 2.5),
-            ([], None),
+            ([("verse", 0.0), ("chorus", 2.0)], None, None),
+            ([("outro", 0.0)], 2.5, None),
+            ([], None, "A# minor"),
         ]
         (rows,) = drawn
-        assert rows.shape == (3, 72, 17)
-        assert not bool(rows[2].any())
-        assert bool(rows[:2, :, 7:].any(2).any(1).all())
+        assert rows.shape == (3, 72, 41)
+        assert not bool(rows[2, :, :17].any())
+        assert bool(rows[2, :, 17:].any(1).all())
+        assert bool(rows[:2, :, 7:17].any(2).any(1).all())
+        assert not bool(rows[:2, :, 17:].any())
 
 
 class TestSettings:

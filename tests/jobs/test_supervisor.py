@@ -52,13 +52,13 @@ class TestRunning:
         first, second = submit(steps=20), submit(steps=1)
         light = submit("light", steps=1)
         supervise()
-        assert wait(light).state == "succeeded"
-        assert wait(first, working).state == "running"
-        assert store.get(second.id).state == "queued"
-        one, two = wait(first), wait(second)
+        beside, one, two = wait(light), wait(first), wait(second)
+        assert beside.state == "succeeded"
+        assert one.ended is not None
+        assert beside.started is not None
+        assert beside.started < one.ended
         assert (one.result, one.attempt, one.exit_code, one.ended_by) == ({"counted": 20}, 1, 0, "itself")
         assert two.started is not None
-        assert one.ended is not None
         assert two.started >= one.ended
         assert _states(store, first) == ["queued", "claimed", "running", "succeeded"]
         steps = [event.data["step"] for event in store.events(first.id) if event.kind == "step"]
@@ -330,9 +330,9 @@ class TestSupervisors:
         self, settings: Settings, store: JobStore, submit: Submit, supervise: Supervise, wait: Wait
     ) -> None:
         first, second = supervise(), supervise()
-        assert is_supervised(settings)
         jobs = [submit("light", steps=1) for _ in range(6)]
         assert [wait(job).attempt for job in jobs] == [1] * 6
+        assert is_supervised(settings)
         first.stop()
         assert wait(submit(steps=1)).state == "succeeded"
         second.stop()

@@ -42,6 +42,11 @@ def status(page: Page) -> Any:
     return page.locator(".job:visible")
 
 
+def fold(page: Page, name: str) -> None:
+    """Open what is folded under a name."""
+    page.locator("button.label-wrap:visible", has_text=name).first.click()
+
+
 def say(page: Page, selector: str, words: str) -> None:
     page.locator(f"{selector} input, {selector} textarea").first.fill(words)
 
@@ -191,16 +196,16 @@ def _manage(page: Page, studio: Studio) -> None:
     page.keyboard.press("Enter")
     without, with_it = heard_seconds(page, 2)
     assert without == pytest.approx(with_it) != 0
-    page.get_by_role("button", name="Rename", exact=True).first.click()
+    fold(page, "Rename")
     say(page, "#new-name", "tin")
     page.click("#rename")
     expect(page.get_by_text("steel is now tin.")).to_be_visible()
-    page.get_by_role("button", name="Export", exact=True).first.click()
+    fold(page, "Export")
     page.click("#export-adapter")
     page.get_by_text(re.compile(r"tin\.safetensors, \d")).wait_for()
     with page.expect_download() as download:
         page.locator("#export-file").click()
-    page.get_by_role("button", name="Import", exact=True).first.click()
+    fold(page, "Import")
     page.set_input_files("#import-file input[type=file]", download.value.path())
     page.wait_for_timeout(500)
     page.click("#import-adapter")

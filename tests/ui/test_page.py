@@ -270,3 +270,9 @@ def _success(client: httpx.Client, session: str) -> bool:
             if line.startswith("data:") and '"process_completed"' in line:
                 return bool(json.loads(line[5:])["success"])
     raise AssertionError("no answer")
+
+
+def test_no_player_has_a_button_that_sends_music_elsewhere(blocks: gr.Blocks) -> None:
+    players = [one for one in blocks.blocks.values() if isinstance(one, gr.Audio)]
+    assert players
+    assert [player.label for player in players if player.buttons != ["download"]] == []

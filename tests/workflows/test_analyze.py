@@ -95,11 +95,12 @@ def test_a_file_that_kills_its_process_is_named_and_the_next_one_is_heard(
 
 
 def test_stopping_early_ends_the_processes(odd_files: OddFiles) -> None:
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text().split() if children.exists() else []  # those of other tests
     records = analyze_files([odd_files["plain.wav"][0]] * 6, processes=2)
     next(records)
     records.close()  # type: ignore[attr-defined]
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    assert not children.exists() or children.read_text().split() == []
+    assert not children.exists() or set(children.read_text().split()) <= set(before)
 
 
 def test_a_plain_script_without_a_main_guard_works_with_processes(

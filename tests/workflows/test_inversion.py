@@ -139,6 +139,20 @@ def test_the_check_is_told_and_kept(deaf, dataset):
     assert "the base's world" in words
 
 
+def test_latents_out_of_the_bases_world_are_warned_of_in_the_runs_log(settings, deaf, dataset, monkeypatch):
+    choose(deaf, dataset)
+    monkeypatch.setattr("angen.workflows.world_check.HIGH", 0.0)  # whatever is found is noise now
+    told = []
+    config = TrainConfig(max_steps=1, validate_steps=1, crop_blocks=1, batch_size=1, sample_every=0)
+    train_adapter(
+        settings, "odd", dataset.info.name, config, deaf, on_event=told.append, should_stop=lambda: True
+    )
+    words = [event["message"] for event in told if event["kind"] == "warning"]
+    assert [word.startswith("Warning: these latents are out of the base's world") for word in words] == [True]
+    log = (settings.loras / "odd" / "log.jsonl").read_text()
+    assert "out of the base's world" in log
+
+
 def test_an_encoder_is_distilled_stopped_resumed_and_used(settings, deaf, dataset):
     folder = encoders_folder(settings)
     how = {"minutes": 0.5, "piece_s": 10.0, "recordings": [read_audio(dataset.audio_path(dataset.clips[0]))]}

@@ -304,7 +304,7 @@ TOLD: dict[str, tuple[Any, str]] = {
 AS_GRID = {"beats_s", "downbeats_s"}
 NOT_TOLD = {
     "file_name", "clip_id", "song", "split", "start_s", "end_s", "duration_s", "sha256", "energy",
-    "loudness_lufs", "lyrics", "sources", "confidence", "singer", "language", "metre", "licence", "credit",
+    "loudness_lufs", "lyrics", "sources", "confidence", "singer", "language", "metre", "licence", "credit", "stems",
 }  # fmt: skip
 
 

@@ -191,6 +191,8 @@ def _config(
 def _say_event(event: dict[str, Any]) -> None:
     if event["kind"] == "no report":
         say(f"No report: {event['message']}", event["remedy"])
+    elif event["kind"] == "warning":
+        say(event["message"])
     elif event["kind"] == "estimate":
         left = event.get("seconds_left", event["seconds_total"])
         memory = f", {_size(event['memory_bytes'])} of memory" if "memory_bytes" in event else ""

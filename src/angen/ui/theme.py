@@ -27,22 +27,25 @@ window.angenRecall = (values, place, key) => {
   if (kept !== null) values[place] = kept;
   return values;
 };
-// Opens tabs by their ids, outer first; each is there only after the one around it is.
+const angenTab = (id) => document.querySelector(`[role=tab][data-tab-id="${id}"]`);
+const angenIsChosen = (id) => angenTab(id)?.getAttribute("aria-selected") === "true";
+const angenPause = (ms) => new Promise((done) => setTimeout(done, ms));
+// Opens tabs by their ids, outer first. A tab is there only after the one around it is, and a group that was just
+// drawn goes back to its first tab once: so it is looked at until it stays.
 window.angenOpen = async (path) => {
-  for (const id of path) {
-    for (let tries = 0; tries < 600; tries++) {
-      const tab = document.querySelector(`[role=tab][data-tab-id="${id}"]`);
-      if (tab && tab.getAttribute("aria-selected") === "true") break;
-      if (tab) tab.click();
-      await new Promise((done) => setTimeout(done, 50));
-    }
+  for (let tries = 0, calm = 0; tries < 600 && calm < 6; tries++) {
+    const wrong = path.find((id) => !angenIsChosen(id));
+    calm = wrong === undefined ? calm + 1 : 0;
+    if (wrong !== undefined) angenTab(wrong)?.click();
+    await angenPause(50);
   }
   window.angenIsOpen = true;
   window.angenRemember(path[path.length - 1]);
 };
 // Keeps the open tab in the address, so that a reload opens it again.
-window.angenRemember = (name) => {
-  if (!window.angenIsOpen) return;
+window.angenRemember = async (name) => {
+  await angenPause(100);
+  if (!window.angenIsOpen || !angenIsChosen(name)) return;
   const address = new URL(location);
   address.searchParams.set("tab", name);
   history.replaceState(null, "", address);

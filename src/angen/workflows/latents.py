@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ def training_clips(
     shifts: Sequence[int] = (),
     *,
     on_progress: ProgressCallback = no_progress,
+    on_warning: Callable[[str], None] = lambda words: None,
 ) -> list[TrainingClip]:
     """Encode one side of a dataset, or read what was encoded before.
 
@@ -40,6 +41,7 @@ def training_clips(
         split: Which side of it.
         shifts: Semitones of sped-up (positive) and slowed-down copies.
         on_progress: Told of each clip.
+        on_warning: Told where latents that were found without an encoder are out of the base's world.
 
     Returns:
         One entry a clip, in the dataset's order.
@@ -49,7 +51,7 @@ def training_clips(
     found: dict[str, Tensor] = {}
     if not model.facts.has_encoder:
         shifts = ()  # latents made otherwise are of the clip as it was recorded
-        found = _inverted(model, dataset, records, on_progress)
+        found = _inverted(model, dataset, records, on_progress, on_warning)
     clips = []
     for done, record in enumerate(records):
         on_progress(Progress("encoding", done, len(records), record.clip_id))
@@ -137,7 +139,11 @@ def latents_file(
 
 
 def _inverted(
-    model: MusicModel, dataset: Dataset, records: Sequence[ClipRecord], on_progress: ProgressCallback
+    model: MusicModel,
+    dataset: Dataset,
+    records: Sequence[ClipRecord],
+    on_progress: ProgressCallback,
+    on_warning: Callable[[str], None],
 ) -> dict[str, Tensor]:
     """Latents by clip for a model without an encoder; what is not there yet is found by inverting its decoder."""
     facts = model.facts
@@ -150,7 +156,9 @@ def _inverted(
 
         inverter = DatasetInverter(model, dataset, on_progress=on_progress)
         inverter.make(records)
-        inverter.check(records)
+        check = inverter.check(records)
+        if check.is_off:
+            on_warning(check.words)
         given = {record.clip_id: inverter.cached(record) for record in records}
     return {clip: latents for clip, latents in given.items() if latents is not None}
 

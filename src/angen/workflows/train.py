@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -101,15 +102,17 @@ def train_adapter(
     """
     folder = adapter_folder(settings.loras, name)
     held = held_for_training(settings.loras, name, anew=replace_existing and not resume)
-    data = dataset_folder(settings.training_data, dataset_name).name
-    read = held_dataset(settings.training_data, data, f"training {name}")
     try:
-        with held if processes.is_first else nullcontext(), read:
-            return _train(
-                settings, folder, dataset_name, config, model, resume=resume, replace_existing=replace_existing,
-                on_progress=on_progress, should_stop=should_stop, on_event=on_event, on_validated=on_validated,
-                processes=processes, report=report,
-            )  # fmt: skip
+        with held if processes.is_first else nullcontext():
+            if processes.is_first:
+                _refuse_taken(folder, resume=resume, replace_existing=replace_existing)
+            data = dataset_folder(settings.training_data, dataset_name).name
+            with held_dataset(settings.training_data, data, f"training {name}"):
+                return _train(
+                    settings, folder, dataset_name, config, model, resume=resume, on_progress=on_progress,
+                    should_stop=should_stop, on_event=on_event, on_validated=on_validated, processes=processes,
+                    report=report,
+                )  # fmt: skip
     except OSError as problem:
         raise unwritable(folder, problem) from problem
 
@@ -122,7 +125,6 @@ def _train(
     model: MusicModel,
     *,
     resume: bool,
-    replace_existing: bool,
     on_progress: ProgressCallback,
     should_stop: Callable[[], bool],
     on_event: EventCallback,
@@ -131,8 +133,6 @@ def _train(
     report: ReportOptions | None,
 ) -> TrainedAdapter:
     """`train_adapter`, nobody else writing to the adapter meanwhile."""
-    if processes.is_first:
-        _refuse_taken(folder, resume=resume, replace_existing=replace_existing)
     dataset = load_dataset(dataset_folder(settings.training_data, dataset_name))
     refuse_empty(dataset.side("train"), dataset.side("validation"))  # before a former run is cleared away
     expected = estimate_run(settings, dataset, config, model)
@@ -140,10 +140,12 @@ def _train(
     began = datetime.now(UTC).isoformat(timespec="seconds")
     if resume and (folder / METADATA).is_file():
         began = read_info(folder).created
+    warnings: list[str] = []
+    encoded = partial(training_clips, on_progress=on_progress, on_warning=warnings.append)
     clips, held_out, replay = processes.first_then_others(
         lambda: (
-            training_clips(model, dataset, "train", config.speed_shifts, on_progress=on_progress),
-            training_clips(model, dataset, "validation", on_progress=on_progress),
+            encoded(model, dataset, "train", config.speed_shifts),
+            encoded(model, dataset, "validation"),
             replay_clips(model, settings, on_progress=on_progress) if config.replay_share else [],
         )
     )
@@ -151,6 +153,7 @@ def _train(
         if not resume and folder.exists():
             _clear(folder)
         on_event(_told_before(folder, expected))
+        _warn(folder, warnings, on_event)
     processes.wait()
     tempo = _median_tempo(dataset)
 
@@ -216,6 +219,14 @@ def report_run(
         append_event(folder, event)
         on_event(event)
         return None
+
+
+def _warn(folder: Path, warnings: Sequence[str], on_event: EventCallback) -> None:
+    """Tell what is odd about the clips, and keep it in the run's log."""
+    for words in dict.fromkeys(warnings):
+        event: Event = {"kind": "warning", "seconds": 0.0, "message": words}
+        append_event(folder, event)
+        on_event(event)
 
 
 def _refuse_taken(folder: Path, *, resume: bool, replace_existing: bool) -> None:

@@ -91,13 +91,19 @@ def build(page: Page) -> None:
             told = gr.HTML(f'<p class="empty">{_EMPTY}</p>', label="What is playing", elem_id="generate-told")
             with gr.Row():
                 left = gr.Audio(
-                    label="Listen", visible=False, interactive=False, min_width=280, elem_id="generate-left"
+                    label="Listen",
+                    visible=False,
+                    interactive=False,
+                    min_width=280,
+                    buttons=["download"],
+                    elem_id="generate-left",
                 )
                 right = gr.Audio(
                     label="With adapter",
                     visible=False,
                     interactive=False,
                     min_width=280,
+                    buttons=["download"],
                     elem_id="generate-right",
                 )
             gr.Markdown("### Earlier music")

@@ -79,7 +79,9 @@ def build(page: Page) -> None:
             "On the clip that has the focus:\n\n"
             + "\n".join(f"* **{key}**: {what}" for key, what in arrange.KEYS)
         )
-    mix = gr.Audio(label="The mix", visible=False, interactive=False, elem_id="timeline-mix")
+    mix = gr.Audio(
+        label="The mix", visible=False, interactive=False, buttons=["download"], elem_id="timeline-mix"
+    )
     mix_words = gr.HTML("", label="About the mix")
     watch = JobWatch(
         page, ["render"], matches=lambda job, name: job.params.get("project") == name, inputs=[project]

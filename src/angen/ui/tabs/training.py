@@ -61,7 +61,7 @@ class Training:
         with gr.Row():
             main = [component(knob) for knob in MAIN]
         self.own_rate = gr.Checkbox(
-            False, label="The model's own learning rate", info="In place of the slider.", elem_id="own-rate"
+            True, label="The model's own learning rate", info="Until you move the slider.", elem_id="own-rate"
         )
         with gr.Accordion("Advanced", open=False):
             advanced = []
@@ -116,6 +116,8 @@ class Training:
         act(self.start.click, self._start, wishes, [], problem=self.start_note)
         act(self.estimate.click, self._estimate, wishes, [self.facts], problem=self.start_note, queue=True,
             concurrency_id="estimate", concurrency_limit=1)  # fmt: skip
+        rate = self.knobs[[knob.name for knob in MAIN].index("learning_rate")]
+        page.quietly(rate.input, lambda: False, [], [self.own_rate])
         act(self.preset.input, self._preset, [self.preset, self.dataset], [*self.knobs, self.own_rate],
             problem=self.preset_note)  # fmt: skip
         page.on_beat(
