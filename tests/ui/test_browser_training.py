@@ -206,7 +206,9 @@ def _manage(page: Page, studio: Studio) -> None:
     with page.expect_download() as download:
         page.locator("#export-file").click()
     fold(page, "Import")
-    page.set_input_files("#import-file input[type=file]", download.value.path())
+    saved = studio.home.parent / download.value.suggested_filename
+    download.value.save_as(saved)
+    page.set_input_files("#import-file input[type=file]", saved)
     page.wait_for_timeout(500)
     page.click("#import-adapter")
     expect(page.locator(".problem", has_text="already an adapter")).to_be_visible()

@@ -22,7 +22,7 @@ from angen.settings import Settings
 from angen.ui import PATH, mount
 from angen.ui.context import Page
 from angen.ui.page import build_page, strip_html
-from angen.ui.problems import Told, guarded
+from angen.ui.problems import Told, guarded, problem_html
 from angen.ui.tabs import TABS
 from angen.ui.watch import JobWatch, Seen, ask_of, find_job, status_html
 
@@ -276,3 +276,10 @@ def test_no_player_has_a_button_that_sends_music_elsewhere(blocks: gr.Blocks) ->
     players = [one for one in blocks.blocks.values() if isinstance(one, gr.Audio)]
     assert players
     assert [player.label for player in players if player.buttons != ["download"]] == []
+
+
+def test_an_error_about_an_upload_says_its_name_and_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/home/me/cache/page/files-a1")
+    words = problem_html(MissingFileError("/home/me/cache/page/files-a1/0f3c/my song.wav", "it is odd."))
+    assert "&#x27;my song.wav&#x27;: it is odd." in words
+    assert "/home" not in words

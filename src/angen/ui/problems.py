@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import logging
+import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,9 +44,15 @@ def note() -> gr.HTML:
 
 
 def problem_html(error: AngenError) -> str:
-    """An error with its remedy; everything in it is taken as text."""
+    """An error with its remedy; everything in it is taken as text, and an upload has its name alone."""
     remedy = f' <span class="remedy">{html.escape(error.remedy)}</span>' if error.remedy else ""
-    return f'<p class="problem" role="alert">{html.escape(error.message)}{remedy}</p>'
+    return f'<p class="problem" role="alert">{html.escape(_without_folders(error.message))}{remedy}</p>'
+
+
+def _without_folders(words: str) -> str:
+    """Words without the folders in which Gradio keeps what was handed in."""
+    kept = os.environ.get("GRADIO_TEMP_DIR", "")
+    return re.sub(re.escape(kept) + r"/[0-9a-f]+/", "", words) if kept else words
 
 
 def told_html(words: str) -> str:
