@@ -1,4 +1,4 @@
-"""The page as other programs see it: Gradio's own client comes in with the token, finds nothing to call, and no file."""
+"""The page as other programs see it: Gradio's own client needs the token, and finds nothing to call."""
 
 from __future__ import annotations
 
