@@ -108,12 +108,18 @@ def test_a_job_that_waits_is_cancelled_paused_and_resumed(workspace: Path) -> No
     store.close()
 
 
+FOLLOW = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored under nohup
+    "from angen.cli import main; main()"
+)
+
+
 def test_ctrl_c_leaves_a_followed_job_running(workspace: Path) -> None:
     store = open_store(Settings(workspace))
     job = store.submit(NewJob("train", {}, slot="accelerator"))
     attempts.claim(store, "accelerator", 1)
     follower = subprocess.Popen(
-        [sys.executable, "-c", "from angen.cli import main; main()", "jobs", "follow", job.id],
+        [sys.executable, "-c", FOLLOW, "jobs", "follow", job.id],
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -148,7 +148,8 @@ def test_latents_out_of_the_bases_world_are_warned_of_in_the_runs_log(settings, 
         settings, "odd", dataset.info.name, config, deaf, on_event=told.append, should_stop=lambda: True
     )
     words = [event["message"] for event in told if event["kind"] == "warning"]
-    assert [word.startswith("Warning: these latents are out of the base's world") for word in words] == [True]
+    assert words
+    assert all(word.startswith("Warning: these latents are out of the base's world") for word in words)
     log = (settings.loras / "odd" / "log.jsonl").read_text()
     assert "out of the base's world" in log
 
