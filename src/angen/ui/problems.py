@@ -88,6 +88,8 @@ def guarded(handler: Callable[..., Any], outputs: int) -> Callable[..., list[Any
             words = told_html(made.words) + "".join(map(problem_html, made.problems))
             made = made.outputs
         values = list(made) if isinstance(made, list | tuple) else [] if made is None else [made]
+        if len(values) > outputs:
+            raise ValueError(f"{handler} gives {len(values)} values, and there are {outputs} outputs")
         return [*values, *[gr.skip()] * (outputs - len(values)), words]
 
     return call

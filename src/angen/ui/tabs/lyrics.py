@@ -109,10 +109,7 @@ def _wire_send(page: Page, send: Any, text: Any, problem: Any) -> None:
     def sent(words: str) -> Told:
         if not (words or "").strip():
             raise LyricsError("There are no lyrics yet.", remedy="Write some, or type them.")
-        return Told(
-            "They are in Generate, under Lyrics.",
-            [words, gr.update(open=True), gr.update(selected="generate")],
-        )
+        return Told("They are in Generate, under Lyrics.", [words, gr.update(selected="generate")])
 
     page.act(send.click, sent, [text], [target, group], problem=problem)
 
