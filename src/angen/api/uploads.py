@@ -85,7 +85,7 @@ async def received(studio: Studio, request: Request, name: str | None) -> AsyncI
         if not size or given is None:
             raise Refused(
                 422, "upload-empty", "There is no file in the request, or it has no name.",
-                remedy="Send the file as the body, its name in the query as the schema says, or a form with a file in it.",
+                remedy="Send the file as the body and its name in the query, or a form with a file in it.",
             )  # fmt: skip
         suffix = "".join(
             letter for letter in Path(given).suffix.lower() if letter.isalnum() or letter == "."
