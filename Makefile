@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SONGS ?= examples/calypso
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo studio test test-slow test-recipes check bench clean
+.PHONY: help setup demo studio test test-slow test-again test-recipes check bench clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
@@ -32,6 +32,9 @@ test: setup ## the plain tests, a few minutes
 
 test-slow: setup ## the slow tests that prove the main job
 	$(TWO) -m slow
+
+test-again: setup ## the slow tests that failed, once more, one at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow --last-failed --last-failed-no-failures none
 
 check: setup ## lint, format, types, import contract, doctests
 	$(BIN)/ruff check .
