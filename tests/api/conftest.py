@@ -20,8 +20,10 @@ import httpx
 import pytest
 
 from angen.api import Access, create_app, serve
-from angen.jobs import ACTIVE, ENDED, LocalBackend, open_store
+from angen.jobs import ENDED
 from angen.settings import Settings
+
+from ..leftovers import end_jobs
 
 
 @dataclass
@@ -125,26 +127,6 @@ def running(home: Path, *words: str) -> Iterator[Server]:
         end_jobs(home)
 
 
-def end_jobs(home: Path) -> None:
-    """End the supervisor and the workers of a workspace."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"angen.jobs.apart" in words and bytes(home) in words:
-            os.kill(int(folder.name), signal.SIGTERM)
-            while _is_there(folder, words):
-                time.sleep(0.02)
-            LocalBackend().bury([])
-    if (home / "angen.db").exists():
-        store = open_store(Settings(home))
-        for job in store.list(ACTIVE):
-            if job.worker:
-                LocalBackend().kill(job.worker, signal.SIGKILL)
-        store.close()
-
-
 @contextmanager
 def listening(home: Path, access: Access) -> Iterator[Server]:
     """The same app in a thread of this process, which begins quicker, until the block ends."""
@@ -163,13 +145,6 @@ def listening(home: Path, access: Access) -> Iterator[Server]:
         thread.join(30)
         end_jobs(home)
     assert not thread.is_alive()
-
-
-def _is_there(folder: Path, words: list[bytes]) -> bool:
-    try:
-        return (folder / "cmdline").read_bytes().split(b"\0") == words
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 
-from angen.jobs import ACTIVE, ENDED, Job, LocalBackend, open_store
+from angen.jobs import ENDED, Job, open_store
 from angen.settings import Settings
 from angen.ui import prepare_environment
+
+from ..leftovers import end_jobs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -146,23 +148,6 @@ def served(home: Path, *words: str) -> Iterator[Studio]:
     finally:
         studio.stop()
         end_jobs(home)
-
-
-def end_jobs(home: Path) -> None:
-    """End the supervisor and the workers of a workspace."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"angen.jobs.apart" in words and bytes(home) in words:
-            os.kill(int(folder.name), signal.SIGTERM)
-    if (home / "angen.db").exists():
-        store = open_store(Settings(home))
-        for job in store.list(ACTIVE):
-            if job.worker:
-                LocalBackend().kill(job.worker, signal.SIGKILL)
-        store.close()
 
 
 @pytest.fixture(scope="session")

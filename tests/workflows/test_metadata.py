@@ -25,7 +25,6 @@ from angen.workflows.metadata import (
     FILE_NAME,
     Metadata,
     open_metadata,
-    record_of,
     save_metadata,
     set_trigger,
     set_values,
@@ -33,6 +32,7 @@ from angen.workflows.metadata import (
     unset_values,
 )
 from angen.workflows.metadata_exchange import ace_step_record, export_metadata, import_metadata
+from angen.workflows.prepare_records import Tables
 
 HEARD = {
     "tempo_bpm": 112.0,
@@ -262,11 +262,10 @@ def test_ace_steps_words_are_taken_over(heard: Metadata, tmp_path: Path) -> None
 
 def test_a_recording_finds_what_its_user_said(heard: Metadata, folder: Path, tmp_path: Path) -> None:
     save_metadata(set_trigger(set_values(heard, ["sub/c.wav"], {"genre": "calypso"}), "zyx"))
-    found = record_of(folder / "sub/c.wav")
-    assert found is not None
-    assert (found[0], found[1].value("genre")) == ("zyx", "calypso")
-    assert record_of(folder / "sub/new.wav") is None
-    assert record_of(tmp_path / "elsewhere.wav") is None
+    tables = Tables()
+    assert tables.of(folder / "sub/c.wav") == ("zyx", {"genre": "calypso"})
+    assert tables.of(folder / "sub/new.wav") == ("", {})
+    assert tables.of(tmp_path / "elsewhere.wav") == ("", {})
 
 
 def test_damaged_metadata_is_told_and_kept(home: Settings, folder: Path) -> None:

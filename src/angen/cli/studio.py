@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from angen.cli.console import JsonOption, print_json, say
+from angen.cli.server_options import HostOption, NameOption, PortOption, TokenFileOption
 from angen.errors import SettingsError
 from angen.settings import load_settings
 
 
 def studio(
-    host: Annotated[
-        str, typer.Option(help="Address to listen at; beyond this machine a token is needed.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any that is free.")] = 7860,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 7860,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the token, made if it is not there.",
-            show_default="none here, the workspace's beyond",
-        ),
-    ] = None,
-    name: Annotated[
-        list[str] | None, typer.Option(help="A further name of this machine; may be given again.")
-    ] = None,
+    token_file: TokenFileOption = None,
+    name: NameOption = None,
     json: JsonOption = False,
 ) -> None:
     """Open the studio page. Ctrl-C stops the server; jobs go on, and the page finds them again.

@@ -27,6 +27,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from angen.settings import Settings
 from angen.ui.problems import guarded
 from angen.ui.tabs import TABS
 
-__all__ = ["Beat", "Page"]
+__all__ = ["Beat", "Page", "player"]
 
 _LOG = logging.getLogger("angen.ui")
 Handler = Callable[..., Any]
@@ -82,9 +83,9 @@ class Page:
     shows: list[Beat] = field(default_factory=list)
     kinds: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def store(self) -> JobStore:
-        """The jobs of the workspace."""
+        """The jobs of the workspace; each thread that asks has a connection of its own."""
         return open_store(self.settings)
 
     def act(
@@ -233,6 +234,11 @@ class Page:
         show_in, show_out = _ends(self.shows)
         shown = self.blocks.load(lambda *values: _all(self.shows, values), show_in, show_out, **quiet)
         shown.then(self.beat, beat_in, beat_out, **quiet)
+
+
+def player(label: str, **options: Any) -> gr.Audio:
+    """Something to hear: served as a file, downloaded, and never sent to anybody, as Gradio's own buttons would."""
+    return gr.Audio(label=label, type="filepath", interactive=False, buttons=["download"], **options)
 
 
 def _ends(beats: Sequence[Beat]) -> tuple[list[Any], list[Any]]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from angen.errors import MetadataError
 from angen.progress import ProgressCallback, no_progress
 from angen.settings import Settings
 from angen.workflows.analyze import Listening, analyze_files
-from angen.workflows.metadata import open_metadata, store_estimates
+from angen.workflows.metadata import open_hearable, store_estimates
 
 STORE_EVERY_S = 1.0
 
@@ -55,11 +54,7 @@ def annotate_folder(
         MetadataError: If the folder holds no recordings, or its table is damaged.
     """
     how = how or Listening(settings=settings)
-    metadata = open_metadata(settings, place)
-    if metadata.dataset is not None:
-        raise MetadataError(
-            "A dataset keeps the estimates it was prepared with.", remedy="Prepare it anew to hear it again."
-        )
+    metadata = open_hearable(settings, place)
     paths = [place / record.file for record in metadata.draft.records]
     pending: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []

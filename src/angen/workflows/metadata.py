@@ -188,6 +188,20 @@ def open_metadata(settings: Settings, name: str | Path) -> Metadata:
     return Metadata(place, _draft_of(dataset), dataset, revision)
 
 
+def open_hearable(settings: Settings, place: Path) -> Metadata:
+    """Open the metadata of a folder, whose recordings can be heard again.
+
+    Raises:
+        MetadataError: If the place is a dataset, or as `open_metadata`.
+    """
+    metadata = open_metadata(settings, place)
+    if metadata.dataset is not None:
+        raise MetadataError(
+            "A dataset keeps the estimates it was prepared with.", remedy="Prepare it anew to hear it again."
+        )
+    return metadata
+
+
 def stored_revision(place: Path) -> str:
     """What tells one state of the stored metadata of a folder or dataset from any other; "" if there is none."""
     files = [place / name for name in (FILE_NAME, METADATA, COVERED, MARKER)]
@@ -235,12 +249,7 @@ def store_estimates(settings: Settings, place: Path, heard: Iterable[Mapping[str
         if "error" not in record
     }
     with locked(place):
-        metadata = open_metadata(settings, place)
-        if metadata.dataset is not None:
-            raise MetadataError(
-                "A dataset keeps the estimates it was prepared with.",
-                remedy="Prepare it anew to hear it again.",
-            )
+        metadata = open_hearable(settings, place)
         records = [
             _with_estimates(record, *found[path]) if path in found else record
             for record, path in ((one, place / one.file) for one in metadata.draft.records)
@@ -263,21 +272,25 @@ def _write(metadata: Metadata) -> None:
         write_text(metadata.place / MARKER, info.model_dump_json(indent=2) + "\n")
 
 
-def record_of(path: Path) -> tuple[str, Record] | None:
-    """The trigger, and what the user's table says of a recording; None where no folder above it has a table of it.
-
-    For those who make datasets of recordings: an edit counts before any estimate.
+def stored_draft(folder: Path) -> Draft | None:
+    """The draft of a folder as it is on disk; None where there is none.
 
     Raises:
-        MetadataError: If the table is damaged.
+        MetadataError: If it is damaged.
     """
-    for folder in path.absolute().parents:
-        if (folder / FILE_NAME).is_file():
-            draft = _stored(folder)
-            name = path.absolute().relative_to(folder).as_posix()
-            found = next((record for record in draft.records if record.file == name), None)
-            return (draft.trigger, found) if found else None
-    return None
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        stored = Draft.model_validate_json(path.read_bytes())
+        for record in stored.records:
+            checked_values(record.edits)
+    except (OSError, ValidationError) as error:
+        raise MetadataError(
+            f"The metadata {str(path)!r} cannot be read: {str(error).splitlines()[0]}.",
+            remedy="Undo the last change to it by hand, or move it away to begin anew.",
+        ) from error
+    return stored
 
 
 def set_values(metadata: Metadata, names: Sequence[str], values: Mapping[str, Value]) -> Metadata:
@@ -369,26 +382,9 @@ def _unknown_field(field: str) -> MetadataError:
     )
 
 
-def _stored(folder: Path) -> Draft:
-    """The draft as it is on disk; an empty one where there is none."""
-    path = folder / FILE_NAME
-    if not path.exists():
-        return Draft()
-    try:
-        stored = Draft.model_validate_json(path.read_bytes())
-        for record in stored.records:
-            checked_values(record.edits)
-    except (OSError, ValidationError) as error:
-        raise MetadataError(
-            f"The metadata {str(path)!r} cannot be read: {str(error).splitlines()[0]}.",
-            remedy="Undo the last change to it by hand, or move it away to begin anew.",
-        ) from error
-    return stored
-
-
 def _read_draft(folder: Path) -> Draft:
     """The draft of a folder, with a record for each recording that is there now and no other."""
-    stored = _stored(folder)
+    stored = stored_draft(folder) or Draft()
     names = [str(found.relative_to(folder)) for found in find_audio([folder])]
     if not names:
         raise MetadataError(f"There are no recordings in {str(folder)!r}.", remedy="Give another folder.")

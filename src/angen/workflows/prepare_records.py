@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from angen.dataset import ClipRecord, Split
 from angen.dataset.store import CLIPS, METADATA
-from angen.errors import MetadataError
 from angen.files import write_json
-from angen.workflows.metadata import COVERED, EDITABLE, FILE_NAME, Draft, checked_values
+from angen.workflows.metadata import COVERED, EDITABLE, stored_draft
 from angen.workflows.prepare_songs import SONGS, STEMS, song_record
 
 __all__ = ["Tables", "carried_edits", "final_records", "keep_latents", "tidy"]
@@ -53,18 +50,9 @@ class Tables:
 
 
 def _table(folder: Path) -> tuple[str, dict[str, Edits]] | None:
-    path = folder / FILE_NAME
-    if not path.is_file():
+    draft = stored_draft(folder)
+    if draft is None:
         return None
-    try:
-        draft = Draft.model_validate_json(path.read_bytes())
-        for record in draft.records:
-            checked_values(record.edits)
-    except (OSError, ValidationError) as error:
-        raise MetadataError(
-            f"The metadata {str(path)!r} cannot be read: {str(error).splitlines()[0]}.",
-            remedy="Undo the last change to it by hand, or move it away to begin anew.",
-        ) from error
     none: Edits = {}  # one for all that were not corrected
     return draft.trigger, {record.file: record.edits or none for record in draft.records}
 

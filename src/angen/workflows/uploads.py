@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from angen.audio import AUDIO_SUFFIXES, SoundFacts, check_audio, find_audio, read_facts
@@ -45,12 +46,17 @@ class Recording:
     Attributes:
         file: Its name in the folder of the set.
         size_bytes: Of the file.
-        facts: What its header says; None where it cannot be read.
+        folder: Of the set.
     """
 
     file: str
     size_bytes: int
-    facts: SoundFacts | None
+    folder: Path
+
+    @cached_property
+    def facts(self) -> SoundFacts | None:
+        """What its header says, read when it is first asked for; None where it cannot be read."""
+        return read_facts(self.folder / self.file)
 
     @property
     def duration_s(self) -> float | None:
@@ -147,7 +153,7 @@ def add_recording(
         if not is_there:
             with atomic_path(target) as temporary:
                 shutil.copyfile(source, temporary)
-    return Recording(target.name, size, facts)
+    return Recording(target.name, size, folder)
 
 
 def recording_path(settings: Settings, name: str, file: str) -> Path:
@@ -189,7 +195,7 @@ def _set_in(folder: Path) -> RecordingSet:
             size = path.stat().st_size
         except OSError:
             continue  # removed meanwhile
-        files.append(Recording(path.relative_to(folder).as_posix(), size, read_facts(path)))
+        files.append(Recording(path.relative_to(folder).as_posix(), size, folder))
     return RecordingSet(folder.name, folder, files)
 
 

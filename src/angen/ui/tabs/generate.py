@@ -25,7 +25,7 @@ from angen.ui.choosing import (
     when_ended,
     whole_number,
 )
-from angen.ui.context import Page
+from angen.ui.context import Page, player
 from angen.ui.history import Piece, find_piece, list_pieces, take_of
 from angen.ui.problems import Told, note
 from angen.ui.watch import JobWatch
@@ -90,22 +90,8 @@ def build(page: Page) -> None:
         with gr.Column(scale=2, min_width=320):
             told = gr.HTML(f'<p class="empty">{_EMPTY}</p>', label="What is playing", elem_id="generate-told")
             with gr.Row():
-                left = gr.Audio(
-                    label="Listen",
-                    visible=False,
-                    interactive=False,
-                    min_width=280,
-                    buttons=["download"],
-                    elem_id="generate-left",
-                )
-                right = gr.Audio(
-                    label="With adapter",
-                    visible=False,
-                    interactive=False,
-                    min_width=280,
-                    buttons=["download"],
-                    elem_id="generate-right",
-                )
+                left = player("Listen", visible=False, min_width=280, elem_id="generate-left")
+                right = player("With adapter", visible=False, min_width=280, elem_id="generate-right")
             gr.Markdown("### Earlier music")
             earlier = gr.Radio(
                 [], label="Earlier music, the newest first", show_label=False, elem_classes="pieces"

@@ -12,7 +12,7 @@ from angen.adapters import delete_adapter, rename_adapter
 from angen.errors import AdapterError
 from angen.ui import adapter_shelf as shelf
 from angen.ui.confirm import confirmed
-from angen.ui.context import Page
+from angen.ui.context import Page, player
 from angen.ui.problems import Told, note
 
 _EMPTY = "No adapters yet. Train one under 'Training configuration', or bring one that somebody gave you."
@@ -55,16 +55,8 @@ class Manage:
         with gr.Group(visible=False) as self.pair_group:
             self.pair = gr.Dropdown([], label="Listen to", elem_id="pair")
             with gr.Row():
-                self.base = gr.Audio(
-                    label="Without it", type="filepath", interactive=False, buttons=["download"]
-                )
-                self.with_it = gr.Audio(
-                    label="With it",
-                    type="filepath",
-                    interactive=False,
-                    buttons=["download"],
-                    elem_id="with-it",
-                )
+                self.base = player("Without it")
+                self.with_it = player("With it", elem_id="with-it")
         self.listen_note = note()
 
     def _lay_out_changes(self) -> None:

@@ -16,7 +16,7 @@ from angen.timeline.storage import PROJECT, project_folder
 from angen.ui import arrange
 from angen.ui import timeline_view as desk
 from angen.ui.choosing import MusicChoice, when_ended
-from angen.ui.context import Page
+from angen.ui.context import Page, player
 from angen.ui.lanes import lanes_component
 from angen.ui.problems import Told, guarded, note
 from angen.ui.timeline_view import NEW_TRACK, view
@@ -79,9 +79,7 @@ def build(page: Page) -> None:
             "On the clip that has the focus:\n\n"
             + "\n".join(f"* **{key}**: {what}" for key, what in arrange.KEYS)
         )
-    mix = gr.Audio(
-        label="The mix", visible=False, interactive=False, buttons=["download"], elem_id="timeline-mix"
-    )
+    mix = player("The mix", visible=False, elem_id="timeline-mix")
     mix_words = gr.HTML("", label="About the mix")
     watch = JobWatch(
         page, ["render"], matches=lambda job, name: job.params.get("project") == name, inputs=[project]

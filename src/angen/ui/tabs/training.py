@@ -13,7 +13,7 @@ from angen.jobs import Job
 from angen.training.presets import PRESETS
 from angen.ui import runs
 from angen.ui.adapter_shelf import merged_models
-from angen.ui.context import Page
+from angen.ui.context import Page, player
 from angen.ui.knobs import ADVANCED, MAIN, component, read_config, shown_values
 from angen.ui.problems import Told, note
 from angen.ui.watch import JobWatch, Seen, clock_text, status_line
@@ -94,16 +94,8 @@ class Training:
                 self.step = gr.Dropdown([], label="Samples at step", elem_id="sample-step")
                 self.piece = gr.Dropdown([], label="Prompt", elem_id="sample-piece")
             with gr.Row():
-                self.before = gr.Audio(
-                    label="Before training", type="filepath", interactive=False, buttons=["download"]
-                )
-                self.now = gr.Audio(
-                    label="At this step",
-                    type="filepath",
-                    interactive=False,
-                    buttons=["download"],
-                    elem_id="sample-now",
-                )
+                self.before = player("Before training")
+                self.now = player("At this step", elem_id="sample-now")
         self.sample_note = note()
         with gr.Row(visible=False) as self.next_row:
             self.to_generate = gr.Button("Generate with it")

@@ -12,7 +12,7 @@ from angen.errors import UploadError
 from angen.jobs import Job
 from angen.ui import recordings as ours
 from angen.ui.confirm import confirmed
-from angen.ui.context import Page
+from angen.ui.context import Page, player
 from angen.ui.problems import Told, note
 from angen.ui.table import HEADERS, Desk, Sheet, read_desk, rows_of, with_rows
 from angen.ui.watch import JobWatch, Seen, status_line
@@ -94,9 +94,7 @@ class UserAudio:
                 )
                 self.remove = confirmed("Remove this recording", "Remove it from the set")
             with gr.Column(scale=3):
-                self.player = gr.Audio(
-                    label="The recording", type="filepath", interactive=False, buttons=["download"]
-                )
+                self.player = player("The recording")
                 self.cuts = gr.HTML("", elem_classes="cuts-place")
         self.listen_note = note()
 
