@@ -255,7 +255,12 @@ def hub():
 
 def angen(tmp_path, endpoint, *words):
     """Angen in a process of its own, where the hub is another: the address is read when its client is imported."""
-    place = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "ANGEN_HOME": str(tmp_path / "home")}
+    place = {
+        "HF_ENDPOINT": endpoint,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(tmp_path / "hf"),
+        "ANGEN_HOME": str(tmp_path / "home"),
+    }
     return subprocess.run(
         [sys.executable, "-c", "from angen.cli import main; main()", *words],
         capture_output=True, text=True, timeout=120, check=False,

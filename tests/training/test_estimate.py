@@ -132,8 +132,8 @@ def _kept(tiny: AngenTiny, config: TrainConfig) -> int:
     return sum(kept.values())
 
 
-PROCESS = """
-import json, resource, sys
+PROCESS = r"""
+import json, re, sys
 from pathlib import Path
 import torch
 from angen.model import load_model
@@ -142,7 +142,8 @@ model = load_model()
 words, beats = model.conditions("calypso"), model.beats([0.0], [0.0], 200)
 clip = TrainingClip("a", "a", ClipVersion(torch.randn(200, model.facts.latent_channels), beats, (words,)))
 train(model, [clip], [clip], TrainConfig(**json.loads(sys.argv[2])), Path(sys.argv[1]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+# Not ru_maxrss: that counts what the process that began this one had.
+print(int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) * 1024)
 """
 
 

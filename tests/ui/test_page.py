@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +181,23 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     app = FastAPI()
     app.state.settings = Settings(home)
     return TestClient(mount(app, Settings(home)), raise_server_exceptions=False)
+
+
+def test_the_hub_is_out_of_reach_for_the_page_and_not_for_its_jobs(tmp_path: Path) -> None:
+    """A model is fetched by a job, which inherits the environment of the page's process."""
+    code = """
+import os, sys
+from pathlib import Path
+from angen.settings import Settings
+from angen.ui import prepare_environment
+os.environ.pop("HF_HUB_OFFLINE", None)
+prepare_environment(Settings(Path(sys.argv[1])))
+import huggingface_hub
+print(huggingface_hub.constants.HF_HUB_OFFLINE, os.environ.get("HF_HUB_OFFLINE"))
+"""
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["True", "None"]
 
 
 def test_the_root_leads_to_the_page(client: TestClient) -> None:

@@ -55,6 +55,7 @@ class TestDemo:
         )
         assert list(dict.fromkeys(stages)) == [
             "analysing",
+            "comparing",
             "cutting",
             "encoding",
             "training",

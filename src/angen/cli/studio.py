@@ -30,7 +30,6 @@ def studio(
         from angen.ui import PATH, mount, prepare_environment
 
         prepare_environment(settings)
-        import gradio  # noqa: F401 - said here, where the remedy can be told
     except ImportError as error:
         raise SettingsError(
             f"The page's packages are not installed: {error.name}.", remedy="pip install 'angen[ui]'"

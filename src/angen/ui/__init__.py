@@ -56,13 +56,24 @@ def mount(
 
 
 def prepare_environment(settings: Settings) -> None:
-    """What Gradio reads from the environment when it is imported: no analytics, no hub, a private folder for files.
+    """Import Gradio with no analytics, no hub, and a private folder for files.
 
-    The first call of a process counts: Gradio keeps what it has read.
+    The first call of a process counts: Gradio keeps what it has read. The hub is out of reach for Gradio alone: the
+    jobs that this process starts may fetch models.
+
+    Raises:
+        ImportError: If the page's packages are not installed.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if "GRADIO_TEMP_DIR" not in os.environ:
         root = settings.cache / "page"
         root.mkdir(parents=True, exist_ok=True)
         os.environ["GRADIO_TEMP_DIR"] = str(Path(tempfile.mkdtemp(prefix="files-", dir=root)))
+    before = os.environ.get("HF_HUB_OFFLINE")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        import gradio  # noqa: F401 - it reads the environment now
+        import huggingface_hub.constants  # noqa: F401
+    finally:
+        if before is None:
+            del os.environ["HF_HUB_OFFLINE"]

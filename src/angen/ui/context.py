@@ -13,6 +13,7 @@ components and says what happens by the methods here:
 * `page.submit(kind, params)`: queues a job. `angen.ui.watch.JobWatch(page, ["generate"])` shows it, wherever it was
   started, and after a reload.
 * `page.kept(key, value)`: text that the browser remembers, for what was typed and not sent yet.
+* `page.remembers(key, components)`: a form that a reload leaves as it was set.
 * `page.opens(button.click, "training")`: opens another tab.
 * `page.serve(path)`: a file of the workspace as a copy that the browser may fetch; without it Gradio refuses the file.
 * `page.uploaded(path)`: a file that came by an upload; anything else is refused.
@@ -165,6 +166,19 @@ class Page:
         box = gr.Textbox(value, label="What this browser remembers", visible="hidden", elem_id=key)
         box.change(None, box, None, js=f"(text) => localStorage.setItem({json.dumps(key)}, text)")
         return box
+
+    def remembers(self, key: str, components: Sequence[Any]) -> None:
+        """Let the browser keep what a form is set to, and set it again when the page loads.
+
+        It outlives reloads and the server, and never reaches the server but by the form's own buttons. Every component
+        has an `elem_id`; one that is new or was renamed keeps its first value.
+        """
+        ids = json.dumps([one.elem_id for one in components])
+        everything = list(components)
+        keep = f"(...values) => window.angenKeep({json.dumps(key)}, {ids}, values)"
+        gr.on([one.change for one in components], None, everything, None, js=keep, api_visibility="private")
+        recall = f"(...values) => window.angenRefill({json.dumps(key)}, {ids}, values)"
+        self.blocks.load(None, everything, everything, js=recall, api_visibility="private")
 
     def opens(self, event: Callable[..., Any], name: str) -> Any:
         """Let an event open a tab."""

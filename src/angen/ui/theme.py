@@ -27,6 +27,22 @@ window.angenRecall = (values, place, key) => {
   if (kept !== null) values[place] = kept;
   return values;
 };
+// A form that a reload leaves as it was set: by the ids of its components. Nothing is kept before it was refilled,
+// for components say that they changed when they are drawn.
+const angenRefilled = new Set();
+window.angenRefill = (key, ids, values) => {
+  angenRefilled.add(key);
+  try {
+    const kept = JSON.parse(localStorage.getItem(key) || "{}");
+    return values.map((value, place) => (ids[place] in kept ? kept[ids[place]] : value));
+  } catch {
+    return values;
+  }
+};
+window.angenKeep = (key, ids, values) => {
+  if (!angenRefilled.has(key)) return;
+  localStorage.setItem(key, JSON.stringify(Object.fromEntries(ids.map((id, place) => [id, values[place]]))));
+};
 const angenTab = (id) => document.querySelector(`[role=tab][data-tab-id="${id}"]`);
 const angenIsChosen = (id) => angenTab(id)?.getAttribute("aria-selected") === "true";
 const angenPause = (ms) => new Promise((done) => setTimeout(done, ms));

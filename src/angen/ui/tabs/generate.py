@@ -77,6 +77,13 @@ class _Form:
             self.enhance, self.preset, self.style, self.intensity, self.formats,
         ]  # fmt: skip
 
+    @property
+    def typed(self) -> list[Any]:
+        """What the browser keeps: all that does not depend on what is there to choose from."""
+        return [self.prompt, self.seconds, self.compare, self.seed, self.lyrics, self.guidance, self.steps, self.noise,
+                self.tempo, self.form, self.ending, self.produce, self.enhance, self.preset, self.style, self.intensity,
+                self.formats]  # fmt: skip
+
 
 def build(page: Page) -> None:
     """Make the tab."""
@@ -110,6 +117,7 @@ def build(page: Page) -> None:
         return Told("Two pieces are on their way, with the same seed." if len(jobs) > 1 else "On its way.")
 
     heard = [told, left, right]
+    page.remembers("angen-generate", form.typed)
     listing = [earlier, place]
     page.act(go.click, start, [*form.inputs, form.style_file], problem=problem)
     page.quietly(
@@ -166,21 +174,41 @@ def _form(page: Page) -> _Form:
     with gr.Accordion("Tempo, form, style, sampler", open=False):
         with gr.Row():
             tempo = gr.Textbox(
-                "", label="Tempo in BPM (empty: the prompt's, else the adapter's)", max_lines=1, min_width=200
+                "",
+                label="Tempo in BPM (empty: the prompt's, else the adapter's)",
+                elem_id="generate-tempo",
+                max_lines=1,
+                min_width=200,
             )
             guidance = gr.Textbox(
-                "", label="Guidance, 0 to 20 (empty: the adapter's)", max_lines=1, min_width=200
+                "",
+                label="Guidance, 0 to 20 (empty: the adapter's)",
+                elem_id="generate-guidance",
+                max_lines=1,
+                min_width=200,
             )
         with gr.Row():
-            steps = gr.Slider(1, 200, 16, step=1, label="Sampling steps", min_width=200)
+            steps = gr.Slider(
+                1, 200, 16, step=1, label="Sampling steps", elem_id="generate-steps", min_width=200
+            )
             noise = gr.Textbox(
-                "", label="Starting noise, 0.1 to 3 (empty: the adapter's)", max_lines=1, min_width=200
+                "",
+                label="Starting noise, 0.1 to 3 (empty: the adapter's)",
+                elem_id="generate-noise",
+                max_lines=1,
+                min_width=200,
             )
         with gr.Row():
             form = gr.Textbox(
-                "", label="Form", placeholder="intro 4, verse 8, chorus 8, outro 4", min_width=240
+                "",
+                label="Form",
+                elem_id="generate-form",
+                placeholder="intro 4, verse 8, chorus 8, outro 4",
+                min_width=240,
             )
-            ending = gr.Checkbox(False, label="Let it come to an end", min_width=160)
+            ending = gr.Checkbox(
+                False, label="Let it come to an end", elem_id="generate-ending", min_width=160
+            )
         style_dataset = gr.Dropdown([], label="Style of a dataset (diffrhythm2)")
         style_file = gr.File(label="Style of a recording (diffrhythm2)", file_types=["audio"], height=110)
     with gr.Accordion("Finish it: enhance, master, export", open=False):
@@ -188,13 +216,27 @@ def _form(page: Page) -> _Form:
         with gr.Row():
             preset = gr.Dropdown(
                 [(f"{one.name}: {one.about}", one.name) for one in PRESETS.values() if not one.needs_reference],
-                value="streaming", label="Master for", min_width=240,
+                value="streaming", label="Master for", elem_id="generate-preset", min_width=240,
             )  # fmt: skip
-            style = gr.Dropdown(list(STYLES), value="balanced", label="Sound", min_width=140)
+            style = gr.Dropdown(
+                list(STYLES), value="balanced", label="Sound", elem_id="generate-style", min_width=140
+            )
         with gr.Row():
-            intensity = gr.Slider(0, 1, 0.5, step=0.05, label="Mastering intensity", min_width=200)
-            enhance = gr.Slider(0, 1, 0.5, step=0.05, label="Enhancement (0 is none)", min_width=200)
-        formats = gr.CheckboxGroup(list(FORMATS), value=["wav24"], label="Formats")
+            intensity = gr.Slider(
+                0, 1, 0.5, step=0.05, label="Mastering intensity", elem_id="generate-intensity", min_width=200
+            )
+            enhance = gr.Slider(
+                0,
+                1,
+                0.5,
+                step=0.05,
+                label="Enhancement (0 is none)",
+                elem_id="generate-enhance",
+                min_width=200,
+            )
+        formats = gr.CheckboxGroup(
+            list(FORMATS), value=["wav24"], label="Formats", elem_id="generate-formats"
+        )
     return _Form(
         prompt, model, seconds, adapters, strengths, compare, seed, lyrics, tempo, guidance, steps, noise, form, ending,
         style_file, style_dataset, produce, enhance, preset, style, intensity, formats,

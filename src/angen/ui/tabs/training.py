@@ -108,6 +108,7 @@ class Training:
         act(self.start.click, self._start, wishes, [], problem=self.start_note)
         act(self.estimate.click, self._estimate, wishes, [self.facts], problem=self.start_note, queue=True,
             concurrency_id="estimate", concurrency_limit=1)  # fmt: skip
+        page.remembers("angen-training", [self.name, self.report, self.own_rate, *self.knobs])
         rate = self.knobs[[knob.name for knob in MAIN].index("learning_rate")]
         page.quietly(rate.input, lambda: False, [], [self.own_rate])
         act(self.preset.input, self._preset, [self.preset, self.dataset], [*self.knobs, self.own_rate],
