@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 from angen.audio import read_audio, write_audio
+from angen.errors import DownloadError
+from angen.jobs import Job
 from angen.settings import Settings
 from angen.timeline import clip_edits
 from angen.ui.history import list_pieces
+from angen.workflows.stems import open_separator
 from angen.workflows.timeline import edit_project, open_project
 
 from ..conftest import music
@@ -69,8 +76,11 @@ def plays(player: Locator) -> float:
                 return is();
             };
             player.muted = true;
-            const moved = await until(() => player.duration > 0)
-                && (player.play().catch(() => {}), await until(() => player.currentTime > 0.05));
+            const moves = () => {
+                if (player.paused) player.play().catch(() => {});  // a player that is just filled may be stopped again
+                return player.currentTime > 0.05;
+            };
+            const moved = await until(() => player.duration > 0) && await until(moves);
             player.pause();
             return {moved, length: player.duration, there: player.isConnected, ready: player.readyState,
                     network: player.networkState, at: player.currentTime, fault: player.error && player.error.message};
@@ -198,6 +208,57 @@ def test_enhanced_music_is_heard_against_what_it_was(played: Studio, window: Cal
     page.wait_for_selector("#stems-ab audio", state="attached", timeout=120_000)
     assert plays(page.locator("#stems-ab audio").last) == pytest.approx(4.0, abs=0.1)
     expect(page.locator("#stems-report")).to_contain_text("loudness, LUFS")
+
+
+def test_stems_are_parted_and_heard(played: Studio, window: Callable[..., Page]) -> None:
+    """An instrumental: its voice is silent, which is said; all that is heard is in the other part."""
+    try:
+        open_separator("spleeter")
+    except DownloadError as error:
+        pytest.skip(f"the weights are not here and cannot be fetched: {error}")
+    page = opened(window(), played, "stems")
+    choose(page, "#stems-music", "song-1|song 1")
+    page.keyboard.press("Escape")
+    page.locator("#stems-separate").click()
+    expect(page.locator("#stems-report")).to_contain_text("mix minus the sum of its stems", timeout=180_000)
+    expect(page.locator("#stems-ab")).to_contain_text("nothing to hear in “vocals”")
+    page.locator("#stems-result input").click()
+    page.get_by_role("option", name=re.compile("accompaniment")).click()
+    page.wait_for_selector("#stems-ab audio", state="attached")
+    assert plays(page.locator("#stems-ab audio").last) == pytest.approx(4.0, abs=0.1)
+    voice, band = studio_stems(played)
+    whole, _ = soundfile.read(played.settings.outputs / "2026-01-01" / "song 1.wav", always_2d=True)
+    assert voice + band == pytest.approx(whole, abs=2e-3)
+
+
+def studio_stems(studio: Studio) -> list[NDArray[np.float64]]:
+    """The samples of the stems that the last separation wrote."""
+    record = studio.jobs("separate")[0].result["files"][0]
+    return [soundfile.read(place, always_2d=True)[0] for place in record["stems"].values()]
+
+
+def test_a_piece_is_finished_in_one_go(played: Studio, window: Callable[..., Page]) -> None:
+    """Generate with "Finish every piece": enhanced, mastered, exported, and all of it to be fetched."""
+    page = opened(window(), played, "generate")
+    page.locator("#generate-seconds input[type=number]").fill("8")
+    page.get_by_text("Finish it: enhance, master, export").click()
+    page.locator("#generate-produce input").check()
+    page.locator("#generate-formats").get_by_text("flac", exact=False).first.click()
+    page.locator("#generate-go").click()
+    page.wait_for_selector("#generate-left audio", state="attached", timeout=240_000)
+    assert plays(page.locator("#generate-left audio").last) == pytest.approx(8.0, abs=0.1)
+    job = studio_job(played, "produce")
+    made = [Path(one) for one in re.findall(r'"([^"]+\.(?:wav|flac))"', json.dumps(job.result))]
+    assert {path.suffix for path in made if path.is_file()} == {".wav", ".flac"}
+    page.reload()  # what was chosen is still chosen
+    page.wait_for_selector("#generate-go")
+    expect(page.locator("#generate-seconds input[type=number]")).to_have_value("8")
+
+
+def studio_job(studio: Studio, kind: str) -> Job:
+    job = studio.jobs(kind)[0]
+    assert job.state == "succeeded", job
+    return job
 
 
 def test_lyrics_are_written_kept_over_a_reload_and_sent(played: Studio, window: Callable[..., Page]) -> None:

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from angen.api.counting import Counts
 from angen.errors import JobStoreError
-from angen.jobs import Event, Job, JobStore
+from angen.jobs import Job, JobStore
 
 __all__ = ["Feed", "sse"]
 
@@ -75,12 +75,10 @@ class Feed:
             told_s = time.monotonic()
             while not self.is_closed:
                 news = self._news
-                job, events = await run_in_threadpool(self._read, job_id, after)
-                for event in events:
-                    after = event.seq
-                    yield sse(event.kind, event.as_dict(), event.seq).replace(self._home, b"")
+                job, page, after = await run_in_threadpool(self._read, job_id, after)
+                if page:
+                    yield page
                     told_s = time.monotonic()
-                if events:
                     continue
                 if job.has_ended:
                     yield sse("end", {"job": job.id, "state": job.state})
@@ -100,9 +98,15 @@ class Feed:
         except TimeoutError:
             return
 
-    def _read(self, job_id: str, after: int) -> tuple[Job, list[Event]]:
+    def _read(self, job_id: str, after: int) -> tuple[Job, bytes, int]:
+        """A job, its next events as they are sent, and the number of the last of them.
+
+        Many events make one piece: twenty readers who come back to a long run must not hold up all others.
+        """
         job = self.store.get(job_id)  # before its events: those of its end are then there
-        return job, self.store.events(job_id, after=after, limit=_PAGE)
+        events = self.store.events(job_id, after=after, limit=_PAGE)
+        page = b"".join(sse(event.kind, event.as_dict(), event.seq) for event in events)
+        return job, page.replace(self._home, b""), events[-1].seq if events else after
 
     def _latest(self) -> int:
         return int(self.store.database.rows("SELECT MAX(seq) AS seq FROM events")[0]["seq"] or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ __all__ = [
     "required_number", "section_buttons", "style_studio", "when_ended", "whole_number",
 ]  # fmt: skip
 
+_LOG = logging.getLogger("angen.ui")
 UPLOADS = "studio-uploads"
 """The set of recordings that the studio's tabs put uploads into."""
 SECTIONS = ("Intro", "Verse", "Chorus", "Bridge", "Hook", "Solo", "Inst", "Break", "Outro")
@@ -182,7 +184,10 @@ def when_ended(
             return []
         try:
             return [now, *handler(job, *values)]
-        except AngenError:  # a file that is gone: there is nothing to show, and it is not asked again
+        except (
+            AngenError
+        ) as error:  # a file that is gone: there is nothing to show, and it is not asked again
+            _LOG.warning("What %s made cannot be shown: %s", job.title, error)
             return [now]
 
     page.on_beat(look, [watch.job_id, told, *inputs], [told, *outputs])

@@ -1,4 +1,4 @@
-"""What the tabs of the page share: the workspace, one heartbeat, handlers whose errors are sentences, files to hear.
+"""What the tabs of the page share: the workspace, their heartbeats, handlers whose errors are sentences, files to hear.
 
 A tab is a module `angen.ui.tabs.<name>` with `build(page: Page) -> None`, called inside its `gr.Tab`. It makes its
 components and says what happens by the methods here:
@@ -8,8 +8,8 @@ components and says what happens by the methods here:
   (`queue=False`); what takes a second or more is a job.
 * `page.on_show(handler, inputs, outputs)`: when the page loads, and each time the tab is chosen: choices, tables.
 * `page.quietly(component.change, handler, inputs, outputs)`: what follows from a change that was no click.
-* `page.on_beat(beat, inputs, outputs)`: once a second, for what changes by itself. All beats of the page are one
-  request, so a beat reads a row or two, and gives `gr.skip()` for every output that has not changed.
+* `page.on_beat(beat, inputs, outputs)`: once a second while the tab is open, for what changes by itself. All beats of a
+  tab are one request, so a beat reads a row or two, and gives `gr.skip()` for every output that has not changed.
 * `page.submit(kind, params)`: queues a job. `angen.ui.watch.JobWatch(page, ["generate"])` shows it, wherever it was
   started, and after a reload.
 * `page.kept(key, value)`: text that the browser remembers, for what was typed and not sent yet.
@@ -54,11 +54,13 @@ class Beat:
         look: Of the inputs' values, gives as many values as there are outputs.
         inputs: Components.
         outputs: Components.
+        tab: The name of the tab it belongs to; "" for the whole page.
     """
 
     look: Handler
     inputs: Sequence[Any]
     outputs: Sequence[Any]
+    tab: str = ""
 
 
 @dataclass
@@ -186,8 +188,8 @@ class Page:
         return event(None, js=f"() => window.angenOpen({json.dumps([title, name])})")
 
     def on_beat(self, look: Handler, inputs: Sequence[Any] = (), outputs: Sequence[Any] = ()) -> None:
-        """Look once a second; the first time when the page loads."""
-        self.beats.append(Beat(look, inputs, outputs))
+        """Look once a second while the tab that is being built is open, and its window is seen."""
+        self.beats.append(Beat(look, inputs, outputs, self.tab_name))
 
     def submit(self, kind: str, params: dict[str, Any], *, title: str = "") -> Job:
         """Queue a job, and see to it that somebody does it.
@@ -235,19 +237,28 @@ class Page:
             )
         return file
 
-    def beat(self, *values: Any) -> list[Any]:
-        """All beats at once; one that fails leaves its outputs as they are."""
-        return _all(self.beats, values)
+    def add_heart(self) -> None:
+        """Wire the looks of the tab that is being built; called last within it, and once for the whole page.
 
-    def start_heart(self) -> None:
-        """Wire what was registered: the heartbeat and what is shown at first. Called last, by `build_page`."""
-        timer = gr.Timer(1.0)
-        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        beat_in, beat_out = _ends(self.beats)
-        timer.tick(self.beat, beat_in, beat_out, trigger_mode="once", **quiet)
+        The browser presses a button that nobody sees, once a second, while the tab around it is open. One heart for
+        all tabs would make the browser search for hundreds of components each second, which costs a third of a core.
+        """
+        beats = [beat for beat in self.beats if beat.tab == self.tab_name]
+        if not beats:
+            return
+        button = gr.Button(
+            "Look again", visible="hidden", elem_classes="heart", elem_id=f"heart-{self.tab_name or 'page'}"
+        )
+        inputs, outputs = _ends(beats)
+        button.click(
+            lambda *values: _all(beats, values), inputs, outputs, trigger_mode="once", queue=False,
+            show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
+
+    def show_first(self) -> None:
+        """Wire what is shown when the page loads. Called last, by `build_page`."""
         show_in, show_out = _ends(self.shows)
-        shown = self.blocks.load(lambda *values: _all(self.shows, values), show_in, show_out, **quiet)
-        shown.then(self.beat, beat_in, beat_out, **quiet)
+        self.quietly(self.blocks.load, lambda *values: _all(self.shows, values), show_in, show_out)
 
 
 def player(label: str, **options: Any) -> gr.Audio:

@@ -34,7 +34,9 @@ def build_page(settings: Settings) -> gr.Blocks:
                     for name, words in tabs.items():
                         _build_tab(page, name, words)
         _restore(page)
-        page.start_heart()
+        page.tab, page.tab_name = None, ""
+        page.add_heart()
+        page.show_first()
     return blocks
 
 
@@ -56,6 +58,7 @@ def _build_tab(page: Page, name: str, words: str) -> None:
     with gr.Tab(words, id=name, elem_id=f"tab-{name}") as tab:
         page.tab, page.tab_name = tab, name
         importlib.import_module(f"angen.ui.tabs.{name}").build(page)
+        page.add_heart()
     tab.select(None, js=f"() => window.angenRemember({json.dumps(name)})")
 
 

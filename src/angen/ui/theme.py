@@ -27,6 +27,13 @@ window.angenRecall = (values, place, key) => {
   if (kept !== null) values[place] = kept;
   return values;
 };
+// The hearts of the page: of each tab that is open, while the window is seen.
+setInterval(() => {
+  if (document.hidden) return;
+  for (const heart of document.querySelectorAll("button.heart")) {
+    if (heart.parentElement.offsetParent !== null) heart.click();
+  }
+}, 1000);
 // A form that a reload leaves as it was set: by the ids of its components. Nothing is kept before it was refilled,
 // for components say that they changed when they are drawn.
 const angenRefilled = new Set();
@@ -47,16 +54,19 @@ const angenTab = (id) => document.querySelector(`[role=tab][data-tab-id="${id}"]
 const angenIsChosen = (id) => angenTab(id)?.getAttribute("aria-selected") === "true";
 const angenPause = (ms) => new Promise((done) => setTimeout(done, ms));
 // Opens tabs by their ids, outer first. A tab is there only after the one around it is, and a group that was just
-// drawn goes back to its first tab once: so it is looked at until it stays.
+// drawn goes back to its first tab once: so it is looked at until it stays, or until somebody presses something else.
+let angenPresses = 0;
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => angenPresses++, true);
 window.angenOpen = async (path) => {
-  for (let tries = 0, calm = 0; tries < 600 && calm < 6; tries++) {
+  const presses = angenPresses;
+  for (let tries = 0, calm = 0; tries < 600 && calm < 6 && presses === angenPresses; tries++) {
     const wrong = path.find((id) => !angenIsChosen(id));
     calm = wrong === undefined ? calm + 1 : 0;
     if (wrong !== undefined) angenTab(wrong)?.click();
     await angenPause(50);
   }
   window.angenIsOpen = true;
-  window.angenRemember(path[path.length - 1]);
+  if (presses === angenPresses) window.angenRemember(path[path.length - 1]);
 };
 // Keeps the open tab in the address, so that a reload opens it again.
 window.angenRemember = async (name) => {

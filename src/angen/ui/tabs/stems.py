@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from angen.enhancement.chains import STEMS
-from angen.errors import EnhancementError
+from angen.errors import EnhancementError, SilentAudioError
 from angen.jobs import Job
 from angen.ui.choosing import MusicChoice, chosen_paths, required_number, when_ended
 from angen.ui.context import Page
@@ -220,5 +221,9 @@ def _heard(page: Page, job: Job, name: str | None) -> list[Any]:
 def _player(page: Page, source: Path, made: Path) -> str:
     if not source.is_file():
         return ""
-    first, second, words = matched(page, source, made)
+    try:
+        first, second, words = matched(page, source, made)
+    except SilentAudioError:
+        what = html.escape(made.stem)
+        return f'<p class="empty">There is nothing to hear in “{what}”: this music has no such part.</p>'
     return ab_html(page, first, second, ("Before", "After"), words)
