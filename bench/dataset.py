@@ -1,6 +1,6 @@
 """Preparing many songs: memory a song, and what two processes gain: `python -m bench.dataset [SONGS]`.
 
-Efficiency is the time of one process over twice that of two, for hearing songs, medians of a few rounds in turn. On a
+Efficiency is the time of one process over twice that of two, for hearing songs, the best of a few rounds in turn. On a
 machine that is busy with other things neither time says much, so the same is also told in processor time: what one
 process needs, over twice what the busier of two needs.
 """
@@ -14,12 +14,14 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from statistics import median
 
-import numpy as np
+for _library in ("OMP", "OPENBLAS", "MKL"):  # before numpy comes: else one process takes both cores
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
+import numpy as np  # noqa: E402
 
 GOAL = 0.9
-ROUNDS = 3
+ROUNDS = 5
 
 
 def dataset(songs: int = 240) -> None:
@@ -72,8 +74,8 @@ def _efficiency(files: list[Path], room: Path) -> None:
                 if round_ >= 0:  # the first round starts processes and fills caches
                     walls[run.workers].append(wall)
                     costs[run.workers].append(max(by_process.values()))
-    one, two = median(walls[1]), median(walls[2])
-    by_clock, by_cost = one / two / 2, median(costs[1]) / median(costs[2]) / 2
+    one, two = min(walls[1]), min(walls[2])
+    by_clock, by_cost = one / two / 2, min(costs[1]) / min(costs[2]) / 2
     print(
         f"dataset: hearing by 2 processes has an efficiency of {by_clock:.2f} by the clock, {by_cost:.2f} by "
         f"processor time (goal {GOAL}); {len(files)} songs, {one:.1f} s and {two:.1f} s",
@@ -110,6 +112,5 @@ def _memory_bytes() -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     warnings.simplefilter("ignore")
     dataset(int(sys.argv[1]) if len(sys.argv) > 1 else 240)
