@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -28,10 +27,11 @@ from angen.audio import Audio, write_audio
 from angen.dataset import Dataset, load_dataset
 from angen.model import AngenTiny
 from angen.settings import load_settings
-from angen.training import ClipVersion, TrainConfig, TrainingClip
+from angen.training import ClipVersion, TrainingClip
 from angen.training.validation import validate
 from angen.workflows.compare import compare_adapter, load_style_space
 from angen.workflows.latents import levelled_clip
+from angen.workflows.launched import chosen_config
 from angen.workflows.prepare import prepare_dataset
 from angen.workflows.train import train_adapter
 from recipes.angen_tiny.corpus import load_corpus
@@ -70,11 +70,14 @@ def features_of(model: AngenTiny, dataset: Dataset, side: str) -> Float:
     return np.concatenate([style_features(levelled_clip(dataset, x, model.facts)) for x in clips])
 
 
-def study(model: AngenTiny, songs: Path, style: str, config: TrainConfig, validation: Path) -> dict[str, Any]:
-    """Prepare, train, compare; the figures."""
+def study(
+    model: AngenTiny, songs: Path, style: str, knobs: dict[str, Any], validation: Path
+) -> dict[str, Any]:
+    """Prepare, train with the defaults for a dataset of that size, compare; the figures."""
     settings, name = load_settings(), songs.name
     own = own_style_clips(model, validation)
     prepared = prepare_dataset(settings, name, [songs], style=style, replace=True)
+    config = chosen_config(settings, name, None, knobs)
     began = time.monotonic()
     trained = train_adapter(settings, name, name, config, model, replace_existing=True)
     seconds = time.monotonic() - began
@@ -126,8 +129,7 @@ def main() -> None:
         songs = options.out / "songs" / options.clips.name
         write_clips(options.clips, songs, options.count)
     knobs = {name: ast.literal_eval(value) for name, value in (text.split("=", 1) for text in options.set)}
-    config = dataclasses.replace(TrainConfig(), **knobs)
-    figures = study(AngenTiny(options.weights), songs, options.style, config, options.validation)
+    figures = study(AngenTiny(options.weights), songs, options.style, knobs, options.validation)
     print(json.dumps({"songs_of": songs.name, **knobs, **figures}), flush=True)
 
 

@@ -51,7 +51,9 @@ def strip_html(jobs: list[Job]) -> str:
         words.append(f"{html.escape(job.title)}{share}{left}")
     if waiting:
         words.append(f"{waiting} waiting")
-    return f'<p aria-live="off">{" · ".join(words) or "Nothing is running."}</p>'
+    if not words:
+        return '<p aria-live="off" data-idle>Nothing is running.</p>'
+    return f'<p aria-live="off">{" · ".join(words)}</p>'
 
 
 def _build_tab(page: Page, name: str, words: str) -> None:

@@ -17,6 +17,8 @@ _GREEN = gr.themes.Color(
 HEAD = """
 <meta name="description" content="Angen studio">
 <meta name="referrer" content="no-referrer">
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath
+ d='M3 10v3M6.5 6v7M10 3v10M13.5 8v5' stroke='%2312704f' stroke-width='2.2' stroke-linecap='round'/%3E%3C/svg%3E">
 <script>
 // The address as it was when the page began, before any tab was drawn.
 window.angenStart = Object.fromEntries(
@@ -27,13 +29,6 @@ window.angenRecall = (values, place, key) => {
   if (kept !== null) values[place] = kept;
   return values;
 };
-// The hearts of the page: of each tab that is open, while the window is seen.
-setInterval(() => {
-  if (document.hidden) return;
-  for (const heart of document.querySelectorAll("button.heart")) {
-    if (heart.parentElement.offsetParent !== null) heart.click();
-  }
-}, 1000);
 // A form that a reload leaves as it was set: by the ids of its components. Nothing is kept before it was refilled,
 // for components say that they changed when they are drawn.
 const angenRefilled = new Set();
@@ -55,8 +50,10 @@ const angenIsChosen = (id) => angenTab(id)?.getAttribute("aria-selected") === "t
 const angenPause = (ms) => new Promise((done) => setTimeout(done, ms));
 // Opens tabs by their ids, outer first. A tab is there only after the one around it is, and a group that was just
 // drawn goes back to its first tab once: so it is looked at until it stays, or until somebody presses something else.
-let angenPresses = 0;
-for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => angenPresses++, true);
+let angenPresses = 0, angenPressed = Date.now();
+for (const kind of ["pointerdown", "keydown"]) {
+  addEventListener(kind, () => { angenPresses++; angenPressed = Date.now(); }, true);
+}
 window.angenOpen = async (path) => {
   const presses = angenPresses;
   for (let tries = 0, calm = 0; tries < 600 && calm < 6 && presses === angenPresses; tries++) {
@@ -68,6 +65,16 @@ window.angenOpen = async (path) => {
   window.angenIsOpen = true;
   if (presses === angenPresses) window.angenRemember(path[path.length - 1]);
 };
+// The hearts of the page: of each tab that is open, once a second while the window is seen; every fourth second while
+// nothing runs and nobody has pressed anything for a while.
+let angenSeconds = 0;
+setInterval(() => {
+  const calm = Date.now() - angenPressed > 10_000 && document.querySelector(".strip [data-idle]");
+  if (document.hidden || (angenSeconds++ % 4 && calm)) return;
+  for (const heart of document.querySelectorAll("button.heart")) {
+    if (heart.parentElement.offsetParent !== null) heart.click();
+  }
+}, 1000);
 // Keeps the open tab in the address, so that a reload opens it again.
 window.angenRemember = async (name) => {
   await angenPause(100);

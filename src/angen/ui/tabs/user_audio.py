@@ -105,10 +105,10 @@ class UserAudio:
                 label="Name of the dataset", max_length=80, min_width=220, elem_id="dataset-name"
             )
             self.splits = gr.Checkbox(
-                True, label="Auto-split", info="Cut songs into clips at bars and phrases."
+                True, label="Auto-split", info="Cut songs into clips at bars and phrases.", min_width=220
             )
             self.stems = gr.Checkbox(
-                False, label="Separate stems", info="Take voice and accompaniment apart first."
+                False, label="Separate stems", info="Take voice and accompaniment apart first.", min_width=220
             )
         with gr.Accordion("More", open=False):
             with gr.Row():
