@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ def commands() -> str:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="curl and jq are not here")
-def test_from_recordings_to_a_master(server: Server, tmp_path: Path) -> None:
+def test_from_recordings_to_a_master(start: Callable[..., Server], tmp_path: Path) -> None:
+    server = start()
     for seed, name in enumerate(("one", "two")):
         soundfile.write(tmp_path / f"{name}.wav", composed(12.0, seed=seed), 22_050)
     script = commands().replace("http://127.0.0.1:7860", server.url).replace('"preset": "balanced"', SHORT)

@@ -167,8 +167,8 @@ class UserAudio:
         act(self.delete.yes.click, self._delete, [self.set, self.desk], shown, problem=self.prepare_note)
         wishes = [self.set, self.dataset, self.splits, self.min_s, self.max_s, self.stems, self.replace]
         act(self.prepare.click, self._prepare, wishes, [], problem=self.prepare_note)
-        self.heard.on_end(self._heard_all, self._table_outputs(), [self.set, self.desk])
-        self.heard.on_change(self._hearing, self._table_outputs(), [self.set, self.desk])
+        self.heard.on_end(self._heard_all, self._table_outputs(), [self.set, self.desk, self.sheet])
+        self.heard.on_change(self._hearing, self._table_outputs(), [self.set, self.desk, self.sheet])
         self.prepared.on_end(_prepared_words, [self.made, self.next_row])
         page.opens(self.next.click, "training")
 
@@ -279,18 +279,25 @@ class UserAudio:
         self.page.submit("prepare", ours.prepare_params(self.settings, name or "", asked))
         return Told("Preparing. Close the page if you like; it goes on.")
 
-    def _hearing(self, job: Job, name: str, desk: Any) -> list[Any]:
+    def _hearing(self, job: Job, name: str, desk: Any, shown: Any) -> list[Any]:
         """Rows that fill while recordings are heard, unless somebody is typing into them."""
         known = read_desk(desk)
         if Path(job.params["folder"]).name != name or name in known.sheets or job.has_ended:
             return []
-        return self._table(name, ours.load_sheet(self.settings, name, known))
+        return self._news(name, known, shown)
 
-    def _heard_all(self, job: Job, name: str, desk: Any) -> list[Any]:
+    def _heard_all(self, job: Job, name: str, desk: Any, shown: Any) -> list[Any]:
         heard = Path(job.params["folder"]).name
         if name and heard != name:
             return []
-        return self._table(heard, ours.load_sheet(self.settings, heard, read_desk(desk)))
+        return self._news(heard, read_desk(desk), shown)
+
+    def _news(self, name: str, desk: Desk, shown: Any) -> list[Any]:
+        """The table where it differs from what is shown: drawn anew, it would close a cell that is being typed into."""
+        sheet = ours.load_sheet(self.settings, name, desk)
+        if sheet is not None and shown and sheet == Sheet.model_validate(shown):
+            return [_empty_html(ours.state_words(self.settings, name))]
+        return self._table(name, sheet)
 
 
 def _heard_line(job: Job, seen: Seen) -> str:
