@@ -227,7 +227,7 @@ def test_every_option_reaches_the_run(dataset: Path, monkeypatch: pytest.MonkeyP
         "precision": "fp32", "gradient_checkpointing": True, "seed": 11, "rank": 5, "alpha": 9.0,
         "dropout": 0.0, "targets": ["mlp", "q_proj"], "rslora": True, "dora": False, "crop_blocks": 2,
         "noisy_blocks": 1,
-        "condition_dropout": 0.3, "beat_dropout": 0.0, "key_dropout": 0.25, "context_noise": 0.0,
+        "condition_dropout": 0.3, "beat_dropout": 0.0, "context_noise": 0.0,
         "time_distribution": "logit-normal", "speed_shifts": [-3, 5], "speed_share": 0.1, "log_every": 3,
         "checkpoint_every": 13, "keep_checkpoints": 4, "validate_steps": 9,
         "sample_prompts": ["happy, calypso", "sad"], "sample_every": 0,

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.analysis.key import transposed
-from angen.model import AngenTiny
 from angen.model.keys import KEY_DIM, key_features
 from angen.model.text import stated_key
 
@@ -51,15 +50,3 @@ def test_what_names_no_key_is_unknown(key: str | None) -> None:
 )
 def test_a_prompt_states_a_key_or_none(prompt: str, key: str | None) -> None:
     assert stated_key(prompt) == key
-
-
-def test_the_embedded_model_is_told_the_key_last() -> None:
-    """Training leaves these features out by themselves (`key_dropout`), so it must know where they are."""
-    tiny = AngenTiny()
-    told, untold = (tiny.beats([0.0, 0.5], [0.0], 20, key=key) for key in ("F major", None))
-    assert told is not None
-    assert untold is not None
-    assert tiny.facts.key_features == KEY_DIM
-    assert np.array_equal(told[0, -KEY_DIM:], key_features("F major"))
-    assert not untold[:, -KEY_DIM:].any()
-    assert np.array_equal(told[:, :-KEY_DIM], untold[:, :-KEY_DIM])

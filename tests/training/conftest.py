@@ -19,7 +19,6 @@ from angen.audio import Audio
 from angen.model import AngenTiny, Conditions, ModelFacts
 from angen.model.beats import beat_features
 from angen.model.form import form_features
-from angen.model.keys import KEY_DIM, key_features
 from angen.model.music_model import LORA_TARGETS
 from angen.model.network import FlowNetwork
 from angen.training import ClipVersion, TrainConfig, TrainingClip, TrainResult, train
@@ -45,12 +44,11 @@ class ToyModel:
             licence="Apache-2.0",
             history_blocks=1,
             noise_scale=1.0,
-            key_features=KEY_DIM,
         )
         config = {"dim": 32, "depth": 2, "heads": 2, "ff_mult": 2, "mel_dim": CHANNELS, "text_num_embeds": 50}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            self.network = FlowNetwork({**config, "beat_dim": 41, "block_size": BLOCK})
+            self.network = FlowNetwork({**config, "beat_dim": 17, "block_size": BLOCK})
             for weight in self.network.parameters():
                 if weight.dim() > 1:  # fresh ones are 0 in places, and nothing could be learnt behind those
                     weight.data = torch.randn(weight.shape) / weight.shape[1] ** 0.5
@@ -75,11 +73,10 @@ class ToyModel:
         ends_s: float | None = None,
         key: str | None = None,
     ) -> Tensor:
-        """Beats, form and key, as for angen-tiny."""
+        """Beats and form, as for angen-tiny."""
         beat = beat_features(beats_s, downbeats_s, frames, RATE_HZ, start_s=start_s)
         form = form_features(sections, frames, RATE_HZ, ends_s=ends_s, start_s=start_s)
-        of_key = np.broadcast_to(key_features(key), (frames, KEY_DIM))
-        return torch.from_numpy(np.concatenate([beat, form, of_key], axis=1))
+        return torch.from_numpy(np.concatenate([beat, form], axis=1))
 
     def encode(self, audio: Audio) -> Tensor:
         raise NotImplementedError
@@ -96,9 +93,7 @@ class ToyModel:
         grid = np.arange(0, frames / RATE_HZ + 1, 0.4)
         conditions = tuple(self.conditions(prompt) for prompt in prompts)
         return ClipVersion(
-            torch.linspace(-1, 1, CHANNELS) + 0.2 * noise,
-            self.beats(grid, grid[::4], frames, key="F major"),
-            conditions,
+            torch.linspace(-1, 1, CHANNELS) + 0.2 * noise, self.beats(grid, grid[::4], frames), conditions
         )
 
     def clip(self, name: str, frames: int, shifts: tuple[int, ...] = ()) -> TrainingClip:

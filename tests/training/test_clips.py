@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angen.model import FlowBatch
-from angen.model.keys import KEY_DIM
 from angen.training import ClipVersion, TrainConfig, TrainingClip
 from angen.training.clips import Plan, crop_batches, crop_frames_of, window_batch
 from angen.training.validation import MAX_WINDOWS, validation_windows
@@ -121,7 +120,7 @@ class TestCrops:
     def test_beats_go_with_their_frames(self, model: Any) -> None:
         clip = _ramp(model, "a", 40, 0.0)
         assert clip.original.beats is not None
-        for batch in _draw(model, [clip], 20, beat_dropout=0.0, key_dropout=0.0):
+        for batch in _draw(model, [clip], 20, beat_dropout=0.0):
             assert batch.beats is not None
             for row, beats in zip(batch.clean[..., 0], batch.beats, strict=True):
                 assert torch.equal(beats, clip.original.beats[row.long()])
@@ -172,17 +171,6 @@ class TestCrops:
         original = {tuple(frame.tolist()) for frame in clip.original.latents}
         shifted = [tuple(row[0].tolist()) not in original for batch in batches for row in batch.clean]
         assert np.mean(shifted) == pytest.approx(share, abs=0.03)
-
-    @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-    def test_the_key_is_left_out_by_itself_and_beats_stay(self, model: Any, share: float) -> None:
-        """A prompt that states a tempo and no key must be met in training."""
-        told = [
-            (bool(rows[:, :-KEY_DIM].any()), bool(rows[:, -KEY_DIM:].any()))
-            for batch in _draw(model, [model.clip("a", 20)], 250, beat_dropout=0.0, key_dropout=share)
-            for rows in batch.beats
-        ]
-        assert all(beats for beats, _ in told)
-        assert np.mean([not key for _, key in told]) == pytest.approx(share, abs=0.03)
 
     def test_a_dropped_condition_leaves_no_words_and_says_so(self, model: Any) -> None:
         batch = _draw(model, [model.clip("a", 20)], 1, condition_dropout=1.0)[0]
@@ -269,8 +257,7 @@ class TestReplay:
     def test_a_clip_keeps_its_beats_whoever_comes_before_it(self, model: Any) -> None:
         clip = _ramp(model, "a", 40, 0.0)
         firsts = set()
-        whole = {"beat_dropout": 0.0, "key_dropout": 0.0}
-        for batch in _draw(model, [clip], 40, self._own(model), replay_share=0.3, **whole):
+        for batch in _draw(model, [clip], 40, self._own(model), replay_share=0.3, beat_dropout=0.0):
             assert batch.beats is not None
             firsts.add(bool(batch.clean[0, 0, 0] >= 1000))
             for row, beats in zip(batch.clean[..., 0], batch.beats, strict=True):

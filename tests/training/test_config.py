@@ -30,7 +30,6 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "clip_norm": [0.0, math.nan],
     "condition_dropout": [-0.1, 1.1],
     "beat_dropout": [-0.1, 1.1],
-    "key_dropout": [-0.1, 1.1],
     "context_noise": [-0.1, math.nan],
     "time_distribution": ["normal", ""],
     "speed_shifts": [(0,), (1, 13), (-13,)],

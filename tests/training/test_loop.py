@@ -514,7 +514,6 @@ CHANGES: dict[str, Any] = {
     "clip_norm": 0.01,
     "condition_dropout": 0.6,
     "beat_dropout": 0.7,
-    "key_dropout": 0.9,
     "context_noise": 0.3,
     "time_distribution": "logit-normal",
     "speed_shifts": (-5,),

@@ -90,7 +90,6 @@ KNOBS = (
     ),
     Knob("condition_dropout", float, "0.1", "Share of crops without prompt.", MUSIC),
     Knob("beat_dropout", float, "0.2", "Share of crops without beat grid.", MUSIC),
-    Knob("key_dropout", float, "0.5", "Share of crops without the key of their frames.", MUSIC),
     Knob("context_noise", float, "0.1", "Most noise on the past a block sees.", MUSIC),
     Knob("time_distribution", str, "uniform", "uniform or logit-normal flow times.", MUSIC),
     Knob("speed_shifts", str, "-2,-1,1,2", "Semitones of copies at other speeds.", MUSIC, items=int),

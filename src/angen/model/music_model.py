@@ -45,7 +45,6 @@ class ModelFacts:
         has_encoder: Whether it can encode recordings; without, training reads latents made elsewhere.
         crops_at_start: Whether a training crop must be the start of its clip, which counts as a song's start.
         takes_form: Whether it can be told sections by bars, and where to end.
-        key_features: How many of the features of a frame, the last ones, tell the key; 0 for none.
     """
 
     id: str
@@ -69,7 +68,6 @@ class ModelFacts:
     has_encoder: bool = True
     crops_at_start: bool = False
     takes_form: bool = True
-    key_features: int = 0
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from angen.files import content_hash, safe_name
 from angen.model import codec as codec_room
 from angen.model.beats import BEAT_DIM, beat_features
 from angen.model.flow import kept_loss, mix
-from angen.model.form import FORM_DIM, form_features
+from angen.model.form import form_features
 from angen.model.keys import KEY_DIM, key_features
 from angen.model.music_model import (
     LORA_TARGETS,
@@ -111,7 +111,6 @@ class AngenTiny:
             level=LEVEL,
             history_blocks=int(self._config["crop_blocks"]) - 1,
             noise_scale=float(self._config["noise_scale"]),
-            key_features=KEY_DIM if self._config["beat_dim"] == BEAT_DIM + FORM_DIM + KEY_DIM else 0,
         )
 
     def encode(self, audio: Audio) -> Tensor:

@@ -264,8 +264,6 @@ def _batch(
     latents, valid, beats, conditions = window_batch(windows, facts, frames, prompts)
     if beats is not None:
         beats = beats * ~chance(config.beat_dropout)[:, None, None]
-        if facts.key_features:
-            beats[..., -facts.key_features :] *= ~chance(config.key_dropout)[:, None, None]
     level = config.context_noise * torch.rand(len(clips), 1, 1, generator=generator)
     blocks = frames // facts.block_frames
     batch = FlowBatch(

@@ -62,7 +62,6 @@ class TrainConfig:
             is still seen as their past. Fewer need less memory and time, and the gradient is noisier.
         condition_dropout: Share of crops trained without prompt, for guidance.
         beat_dropout: Share of crops trained without a beat grid.
-        key_dropout: Share of crops trained without the key of their frames, which prompts seldom state.
         context_noise: Up to this much noise (standard deviation) on the past a block sees.
         time_distribution: `uniform` or `logit-normal` flow times.
         speed_shifts: Semitones by which copies of the training clips are sped up or slowed down.
@@ -106,7 +105,6 @@ class TrainConfig:
     noisy_blocks: int | None = None
     condition_dropout: float = 0.1
     beat_dropout: float = 0.2
-    key_dropout: float = 0.5
     context_noise: float = 0.1
     time_distribution: str = "uniform"
     speed_shifts: tuple[int, ...] = (-2, -1, 1, 2)
@@ -268,9 +266,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "noisy_blocks": _ONE,
     **dict.fromkeys(("log_every", "checkpoint_every", "keep_checkpoints"), _ONE),
     **dict.fromkeys(("validate_every", "validate_steps"), _ONE),
-    **dict.fromkeys(
-        ("condition_dropout", "beat_dropout", "key_dropout", "speed_share", "replay_share"), _SHARE
-    ),
+    **dict.fromkeys(("condition_dropout", "beat_dropout", "speed_share", "replay_share"), _SHARE),
     "final_rate_share": _SHARE,
     **dict.fromkeys(("weight_decay", "context_noise", "min_gain"), _NOT_NEGATIVE),
     **dict.fromkeys(("patience", "warmup_steps", "sample_every"), _NOT_NEGATIVE),
