@@ -49,10 +49,14 @@ const angenTab = (id) => document.querySelector(`[role=tab][data-tab-id="${id}"]
 const angenIsChosen = (id) => angenTab(id)?.getAttribute("aria-selected") === "true";
 const angenPause = (ms) => new Promise((done) => setTimeout(done, ms));
 // Opens tabs by their ids, outer first. A tab is there only after the one around it is, and a group that was just
-// drawn goes back to its first tab once: so it is looked at until it stays, or until somebody presses something else.
+// drawn goes back to its first tab once: so it is looked at until it stays, or until somebody presses a button.
 let angenPresses = 0, angenPressed = Date.now();
 for (const kind of ["pointerdown", "keydown"]) {
-  addEventListener(kind, () => { angenPresses++; angenPressed = Date.now(); }, true);
+  addEventListener(kind, (event) => {
+    angenPressed = Date.now();
+    const acts = kind === "pointerdown" || event.key === "Enter" || event.key === " ";
+    if (acts && event.target.closest?.("button, [role=tab]")) angenPresses++;
+  }, true);
 }
 window.angenOpen = async (path) => {
   const presses = angenPresses;
