@@ -101,11 +101,13 @@ def study(
         "gain": round(1 - info.validation_loss_best / info.validation_loss_base, 4),
         "train_loss": info.train_loss_final and round(info.train_loss_final, 3),
         "distance": [round(x, 1) for x in (made.distance_base, made.distance_adapter)],
+        "latent_distance": [round(x, 2) for x in (made.latent_base, made.latent_adapter, made.latent_floor)],
         "floor": round(made.distance_floor, 1), "codec": round(made.distance_codec, 1),
         "way": round((made.distance_base - made.distance_adapter) / (made.distance_base - floor), 3),
         "of_floor": round(made.distance_adapter / floor, 2), "variety": round(float(spread), 2),
         "nearest_made": round(nearest(drawn, train), 2), "nearest_held": round(nearest(held, train), 2),
-        "own_loss_rise": round(after / before - 1, 3), "noise": info.noise_scale, "guidance": info.guidance,
+        "own_loss": round(before, 4), "own_loss_rise": round(after / before - 1, 3),
+        "noise": info.noise_scale, "guidance": info.guidance,
         "curve": [round(score.loss, 4) for _, score in trained.result.validations],
     }  # fmt: skip
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
+from recipes.angen_tiny.instruments import INSTRUMENTS, KIT_WORDS, PERCUSSION_WORDS
 from recipes.angen_tiny.phrases import NAMES, SCENES, TRAITS
 from recipes.angen_tiny.piece import Labels
+from recipes.angen_tiny.wordings import wordings
 
 MOOD_WORDS: dict[str, tuple[str, ...]] = {
     "happy": ("happy", "cheerful", "joyful", "sunny", "feel-good", "bright"),
@@ -186,7 +189,8 @@ def _tags(labels: Labels, rng: np.random.Generator) -> str:
     words += [_any(rng, TRAITS[labels.style])] if rng.random() < 0.3 else []
     if rng.random() < 0.5:
         words = [words[int(number)] for number in rng.permutation(len(words))]
-    return _any(rng, (", ", ", ", " | ", "; ", " ")).join(words)
+    text = _any(rng, (", ", ", ", " | ", "; ", " ")).join(words)
+    return ", ".join(words) if _misleads(text, labels) else text
 
 
 def _short(labels: Labels, rng: np.random.Generator) -> str:
@@ -243,6 +247,58 @@ def _players(labels: Labels, rng: np.random.Generator) -> str:
     )
 
 
+def _wording(labels: Labels, rng: np.random.Generator) -> str:
+    """A whole prompt somebody thought up, now and then with a fact about the piece."""
+    for _ in range(8):
+        text = _any(rng, wordings(labels.style) or (labels.style,))
+        if _names_only(text, labels):
+            break
+    else:
+        return _short(labels, rng)
+    extras = _extras(labels, rng) if rng.random() < 0.25 else []
+    return ", ".join([text, *extras[:1]])
+
+
+def _names_only(text: str, labels: Labels) -> bool:
+    """Whether the instruments a text names are among those that play."""
+    playing = () if labels.wild else labels.instruments
+    return all(set(owners) & set(playing) for owners in _named(text))
+
+
+def _misleads(text: str, labels: Labels) -> bool:
+    """Whether neighbours read as an instrument that does not play: "double bass" and "guitar" side by side."""
+    padded = f" {text.lower()} "
+    return any(
+        f" {word} " in padded and not set(owners) & set(labels.instruments)
+        for word, owners in _OWNERS.items()
+        if " " in word
+    )
+
+
+@cache
+def _named(text: str) -> tuple[tuple[str, ...], ...]:
+    """For each instrument word of a text, the instruments it may stand for."""
+    found = []
+    rest = re.sub(r"drum (and|&|n) bass", " ", text.lower())
+    for word, owners in _OWNERS.items():
+        rest, times = re.subn(rf"(?<![\w-]){re.escape(word)}(?![\w-])", " ", rest)
+        if times:
+            found.append(owners)
+    return tuple(found)
+
+
+def _owners() -> dict[str, tuple[str, ...]]:
+    """Every word an instrument may be called by, longest first, and the instruments it may mean."""
+    known: dict[str, list[str]] = {}
+    for name in dict.fromkeys((*INSTRUMENTS, *PERCUSSION_WORDS, *KIT_WORDS.values(), "drums")):
+        for word in dict.fromkeys((name, *INSTRUMENT_WORDS.get(name, ()))):
+            known.setdefault(word.lower(), []).append(name)
+    return {word: tuple(known[word]) for word in sorted(known, key=len, reverse=True)}
+
+
+_OWNERS = _owners()
+
+
 def _energy(labels: Labels, rng: np.random.Generator) -> str:
     return f"{_any(rng, ENERGY_WORDS[labels.energy])} {_name(labels, rng)}, {_mood(labels, rng)} mood"
 
@@ -256,6 +312,7 @@ _KINDS: tuple[Callable[[Labels, np.random.Generator], str], ...] = (
     _trait,
     _numbers,
     _players,
-    _tags,
+    _wording,
     _energy,
+    _wording,
 )

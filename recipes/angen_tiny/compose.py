@@ -14,7 +14,7 @@ from math import ceil
 import numpy as np
 
 from recipes.angen_tiny.endings import ENDING, last_chord, resolved
-from recipes.angen_tiny.forms import FORMS, SectionPlan
+from recipes.angen_tiny.forms import FORMS, SONG_OF_ANY_STYLE, SectionPlan
 from recipes.angen_tiny.idiom import MOODS, Feel, Mood, Style
 from recipes.angen_tiny.instruments import DRUM_SET_KEYS, INSTRUMENTS, KIT_WORDS, PERCUSSION_WORDS
 from recipes.angen_tiny.melody import play_lead
@@ -29,6 +29,7 @@ _PART_DB = {"lead": 0.0, "bass": -1.0, "chords": -6.0, "pad": -10.0, "arp": -2.0
 _B_SECTIONS = frozenset({"chorus", "bridge", "break", "hook", "development", "climax", "episode"})
 _SHORTEST_TAIL_S = 0.15
 ENDING_SHARE = 0.12  # of excerpts in which the piece ends
+ANY_STYLE_SHARE = 0.3  # of pieces that have verses and choruses, whatever their style
 DRIFT_SHARE = 0.3  # of excerpts by players who are not machines, whose tempo sways
 
 
@@ -180,7 +181,7 @@ def _draw_score(
         kit=style.kits[int(rng.integers(len(style.kits)))],
         bars=(),
     )
-    return score, FORMS[style.form]
+    return score, SONG_OF_ANY_STYLE if rng.random() < ANY_STYLE_SHARE else FORMS[style.form]
 
 
 def draw_tempo(rng: np.random.Generator, style: Style, mood: Mood, feel: Feel) -> float:
@@ -216,7 +217,7 @@ def draw_parts(rng: np.random.Generator, style: Style, feel: Feel) -> dict[str, 
 def _choose_window(
     rng: np.random.Generator, form: Sequence[SectionPlan], count: int, *, needs_drums: bool
 ) -> list[tuple[SectionPlan, int]]:
-    """Some bars in a row of the form, as (section, position), mostly where the music is full."""
+    """Some bars in a row of the form, as (section, position), mostly where the music is full or a section begins."""
     line = [(plan, position) for plan in form for position in range(plan.bars)]
     best: list[tuple[SectionPlan, int]] = []
     best_score = -1.0
@@ -227,7 +228,9 @@ def _choose_window(
             window = [*window, *line][:count]
         drummed = float(np.mean(["drums" in plan.parts for plan, _ in window]))
         fullness = float(np.mean([plan.intensity for plan, _ in window]))
-        window_score = fullness + (min(drummed, 0.5) * 4.0 if needs_drums else 0.0)
+        inner = window[count // 4 + 1 : count - count // 4]
+        turns = 0.3 if any(position == 0 for _, position in inner) else 0.0
+        window_score = fullness + turns + (min(drummed, 0.4) * 4.0 if needs_drums else 0.0)
         if window_score > best_score:
             best, best_score = window, window_score
     return best
@@ -291,7 +294,7 @@ def time_strokes(score: Score, strokes: Iterable[Stroke], rng: np.random.Generat
         loose_s = score.style.loose_s * (0.5 if part in ("drums", "bass") else 1.0)
         start += float(np.clip(rng.normal(0.0, 1.0), -2.5, 2.5)) * loose_s
         level = levels[min(int(stroke.step // score.metre.bar_steps), len(levels) - 1)]
-        gain = score.mood.velocity * (0.8 + 0.25 * level)
+        gain = score.mood.velocity * (0.65 + 0.42 * level)
         velocity = stroke.velocity * gain + rng.normal(0.0, 4.0 if loose_s else 1.0)
         notes.append(
             Note(

@@ -40,6 +40,9 @@ from recipes.angen_tiny.styles import BASE_STYLES
 from recipes.angen_tiny.theory import PITCH_NAMES
 
 BATCH = 24
+FORM = "verse 8, chorus 8"  # of pieces of sixteen bars at 125 bpm
+BARS_S = tuple(1.92 * n for n in range(1, 16))
+CHORUS_S = BARS_S[7]
 Float = NDArray[np.floating[Any]]
 
 
@@ -131,6 +134,14 @@ def diversity(model: AngenTiny, held: Corpus, guidance: float | None) -> float:
     return round(float(np.mean(shares)), 3)
 
 
+def plain_requests(guidance: float | None = None) -> list[GenerationRequest]:
+    """A piece of sixteen bars in each style, without a form."""
+    return [
+        GenerationRequest(f"{style} music", 30.72, n, tempo_bpm=125.0, guidance=guidance)
+        for n, style in enumerate(BASE_STYLES)
+    ]
+
+
 def form_scores(model: AngenTiny, held: Corpus, guidance: float | None) -> dict[str, float]:
     """Whether sections change the music where they should, and whether it ends when asked.
 
@@ -138,26 +149,20 @@ def form_scores(model: AngenTiny, held: Corpus, guidance: float | None) -> dict[
     multiple of that at the other bar lines of the piece, beside the same pieces drawn without a form and held-back
     clips at their own borders. `ending_db` is the level of the last half second against the whole.
     """
-    tempo, seconds, border = 125.0, 30.72, 8
-    plain = [
-        GenerationRequest(f"{style} music", seconds, n, tempo_bpm=tempo, guidance=guidance)
-        for n, style in enumerate(BASE_STYLES)
-    ]
-    bars = [1.92 * n for n in range(1, 16)]
-    formed = draw(model, [replace(request, form="verse 8, chorus 8") for request in plain])
+    plain = plain_requests(guidance)
+    formed = draw(model, [replace(request, form=FORM) for request in plain])
     ended = draw(model, [replace(request, ending=True) for request in plain])
     loose = draw(model, plain)
-    known = [_novelty_at(x, bars, bars[border - 1]) for x in formed]
     return {
-        "section_novelty": _mean(known),
-        "section_novelty_without_form": _mean(_novelty_at(x, bars, bars[border - 1]) for x in loose),
+        "section_novelty": _mean(novelty_at(x, BARS_S, CHORUS_S) for x in formed),
+        "section_novelty_without_form": _mean(novelty_at(x, BARS_S, CHORUS_S) for x in loose),
         "section_novelty_held": _mean(_held_novelty(model, held)),
         "ending_db": _mean(_last_db(model.decode(x).samples) for x in ended),
         "no_ending_db": _mean(_last_db(model.decode(x).samples) for x in loose),
     }
 
 
-def _novelty_at(latents: Tensor, bars_s: Sequence[float], border_s: float) -> float:
+def novelty_at(latents: Tensor, bars_s: Sequence[float], border_s: float) -> float:
     """Change at a border as a multiple of the mean change at the other bar lines that have room around them."""
     rate, reach = 12.5, 50
     changes = {}
@@ -179,7 +184,7 @@ def _held_novelty(model: AngenTiny, held: Corpus) -> list[float]:
         borders = [span["start_s"] for span in labels["sections"] if 4.5 < span["start_s"] < 10.5]
         if borders and len([bar for bar in labels["downbeats_s"] if 4 <= bar <= 11.3]) >= 3:
             latents = model.encode(Audio(held.audio(i)[None], 24_000))
-            found.append(_novelty_at(latents, labels["downbeats_s"], borders[0]))
+            found.append(novelty_at(latents, labels["downbeats_s"], borders[0]))
     return found
 
 

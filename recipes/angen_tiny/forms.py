@@ -26,6 +26,17 @@ def _form(text: str) -> tuple[SectionPlan, ...]:
     return tuple(plans)
 
 
+# What any style may follow instead of its own form, so that "verse, chorus" means something in all of them.
+SONG_OF_ANY_STYLE = _form("""
+    intro 4 0.45 drums chords pad
+    verse 8 0.5 drums bass chords
+    chorus 8 1.0 drums bass chords lead pad arp
+    verse 8 0.55 bass chords arp
+    chorus 8 1.0 drums bass chords lead pad arp
+    break 4 0.3 chords pad
+    chorus 8 1.0 drums bass chords lead pad arp
+""")
+
 FORMS: dict[str, tuple[SectionPlan, ...]] = {
     "club": _form("""
         intro 4 0.5 drums bass arp
@@ -38,17 +49,17 @@ FORMS: dict[str, tuple[SectionPlan, ...]] = {
     """),
     "beat": _form("""
         intro 4 0.4 chords pad lead
-        verse 8 0.7 drums bass chords
-        hook 8 0.9 drums bass chords lead pad arp
-        verse 8 0.7 drums bass chords arp
-        hook 8 0.9 drums bass chords lead pad
+        verse 8 0.6 drums bass chords
+        hook 8 1.0 drums bass chords lead pad arp
+        verse 8 0.6 drums bass arp
+        hook 8 1.0 drums bass chords lead pad
         outro 4 0.5 drums chords lead
     """),
     "song": _form("""
         intro 4 0.6 drums bass chords
-        verse 8 0.7 drums bass chords lead
+        verse 8 0.5 drums bass chords
         chorus 8 1.0 drums bass chords lead pad arp
-        verse 8 0.7 drums bass chords lead arp
+        verse 8 0.6 bass chords lead
         chorus 8 1.0 drums bass chords lead pad arp
         bridge 4 0.45 bass chords pad lead
         solo 8 0.95 drums bass chords lead

@@ -43,7 +43,7 @@ from recipes.angen_tiny.corpus import load_corpus
 from recipes.angen_tiny.forms import SECTION_TAGS
 
 NETWORK: dict[str, Any] = {
-    "dim": 256, "depth": 6, "heads": 4, "ff_mult": 3, "mel_dim": 96, "text_num_embeds": 2100,
+    "dim": 256, "depth": 6, "heads": 4, "ff_mult": 3, "mel_dim": 96, "text_num_embeds": 2600,
     "beat_dim": BEAT_DIM + FORM_DIM + KEY_DIM, "block_size": 24,
 }  # fmt: skip
 BLOCK = 24
@@ -264,7 +264,7 @@ def train(options: argparse.Namespace) -> None:
     network, style = build_network(), StyleEncoder(NETWORK["text_num_embeds"])
     parts = torch.nn.ModuleDict({"network": network, "style": style})
     if options.start:
-        _begin_with(
+        begin_with(
             parts, torch.load(options.start, weights_only=True)["mean"], keep_style=bool(options.style)
         )
     if options.style:
@@ -318,7 +318,7 @@ def train(options: argparse.Namespace) -> None:
             saved = mark = time.monotonic()
 
 
-def _begin_with(parts: torch.nn.Module, former: dict[str, Tensor], keep_style: bool) -> None:
+def begin_with(parts: torch.nn.Module, former: dict[str, Tensor], keep_style: bool) -> None:
     """Fill in weights of a former run; frame features and words it did not have keep their first values."""
     filled = parts.state_dict()
     for name, values in former.items():

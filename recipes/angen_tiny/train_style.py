@@ -11,6 +11,7 @@ with it obeys prompts thousands of steps sooner. Seconds a pass; minutes in all.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from angen.model.text import StyleEncoder, Vocabulary, WordTable, stated_tempo
 from recipes.angen_tiny.corpus import load_corpus
 from recipes.angen_tiny.prompts import FREE_FORM
 from recipes.angen_tiny.styles import BASE_STYLES
-from recipes.angen_tiny.train_flow import NETWORK, WORD_LIMIT
+from recipes.angen_tiny.train_flow import NETWORK, WORD_LIMIT, begin_with
 
 LENGTH = 2.0  # root mean square of the style vectors of captions
 PASSES = 6
@@ -34,6 +35,7 @@ BATCH = 256
 RATE = 2e-3
 ONE_OF = ("style", "mood", "energy", "key")
 WIDTH = 512
+STRAYING_COSTS = 0.1  # for each unit of mean square between old vectors and new
 
 
 @dataclass
@@ -94,25 +96,78 @@ def read(labels: Sequence[dict[str, Any]], reader: Reader) -> tuple[Captions, di
     return Captions(*reader(prompts), answers, instruments), sizes
 
 
-def train(data: Captions, sizes: dict[str, int], passes: int = PASSES) -> tuple[StyleEncoder, nn.ModuleDict]:
-    """Encoder and heads after some passes over the captions."""
-    torch.manual_seed(0)
+def begun(start: Path) -> StyleEncoder:
+    """The encoder of a flow's running means; words it did not know begin at zero."""
     encoder = StyleEncoder(NETWORK["text_num_embeds"])
-    heads = nn.ModuleDict({name: nn.Linear(WIDTH, size) for name, size in sizes.items()})
-    parameters = [*encoder.parameters(), *heads.parameters()]
+    nn.init.zeros_(encoder.words.weight)
+    mean = torch.load(start, weights_only=True)["mean"]
+    former = {name: values for name, values in mean.items() if name.startswith("style.")}
+    begin_with(nn.ModuleDict({"style": encoder}), former, keep_style=False)
+    return encoder
+
+
+def taught(
+    encoder: StyleEncoder, data: Captions, sizes: dict[str, int], passes: int = 4
+) -> tuple[StyleEncoder, nn.ModuleDict]:
+    """An encoder that a flow has learnt to obey, taught new captions without leaving its vectors far behind."""
+    torch.manual_seed(0)
+    former, heads = copy.deepcopy(encoder).requires_grad_(False), _heads(sizes)
+    groups = [
+        {"params": heads.parameters(), "lr": RATE, "weight_decay": 0.05},
+        {"params": encoder.parameters(), "lr": RATE / 2, "weight_decay": 0.0},
+    ]
     steps = passes * (len(data.ids) // BATCH)
+
+    def share(step: int) -> float:
+        return min(1.0, (step + 1) / 50) * (1 - step / steps)
+
+    def later(step: int) -> float:  # the heads find their feet first
+        return share(step) * (step > steps // 8)
+
+    optimiser = torch.optim.AdamW(groups)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, [share, later])
+    _fit(encoder, heads, data, optimiser, schedule, steps, former)
+    return encoder, heads
+
+
+def train(data: Captions, sizes: dict[str, int], passes: int = PASSES) -> tuple[StyleEncoder, nn.ModuleDict]:
+    """A fresh encoder and heads after some passes over the captions."""
+    torch.manual_seed(0)
+    encoder, heads = StyleEncoder(NETWORK["text_num_embeds"]), _heads(sizes)
+    steps = passes * (len(data.ids) // BATCH)
+    parameters = [*encoder.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+    _fit(encoder, heads, data, optimiser, schedule, steps)
+    return encoder, heads
+
+
+def _heads(sizes: dict[str, int]) -> nn.ModuleDict:
+    return nn.ModuleDict({name: nn.Linear(WIDTH, size) for name, size in sizes.items()})
+
+
+def _fit(
+    encoder: StyleEncoder,
+    heads: nn.ModuleDict,
+    data: Captions,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    steps: int,
+    former: StyleEncoder | None = None,
+) -> None:
+    """Learn from random captions; with `former`, straying from its vectors costs something."""
     for step in range(steps):
         rows = torch.randint(len(data.ids), (BATCH,))
         loss = _loss(encoder, heads, data, rows)
+        if former is not None:
+            told = data.sentences[rows], data.tempi[rows], data.ids[rows]
+            loss = loss + STRAYING_COSTS * (encoder(*told) - former(*told)).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
         if step % 200 == 0:
             print(f"step {step} of {steps}, loss {loss.item():.3f}", flush=True)
-    return encoder, heads
 
 
 @torch.no_grad()
@@ -158,12 +213,14 @@ def main() -> None:
     )
     for name in ("corpus", "text", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="state of a flow whose encoder is taught further")
     options = parser.parse_args()
     reader = Reader(options.text)
     data, sizes = read(load_corpus(options.corpus).labels, reader)
-    encoder, heads = train(data, sizes)
+    encoder, heads = taught(begun(options.start), data, sizes) if options.start else train(data, sizes)
     print(f"style of free-form prompts told right: {read_right(encoder, heads, reader):.3f}")
-    bring_to_length(encoder, data)
+    if not options.start:
+        bring_to_length(encoder, data)
     save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, str(options.out))
 
 

@@ -51,11 +51,11 @@ def small_model_folder(
 ) -> Path:
     """A folder like that of `angen-tiny`, its networks small and random."""
     folder = tmp_path_factory.mktemp("small model")
-    shape = {"dim": 32, "depth": 2, "heads": 2, "mel_dim": 8, "text_num_embeds": 2100, "beat_dim": 17}
+    shape = {"dim": 32, "depth": 2, "heads": 2, "mel_dim": 8, "text_num_embeds": 2600, "beat_dim": 17}
     config = SMALL | shape | {"block_size": 4}
     (folder / "model.json").write_text(json.dumps(config | {"crop_blocks": 3, "noise_scale": 1.0}))
     torch.manual_seed(0)
-    parts = {"model": make_network(1, **config), "codec": Codec(channels=8), "style": StyleEncoder(2100)}
+    parts = {"model": make_network(1, **config), "codec": Codec(channels=8), "style": StyleEncoder(2600)}
     for name, part in parts.items():
         save_file(part.state_dict(), folder / f"{name}.safetensors")
     for name in ("table.safetensors", "tokenizer.json", "words.json"):

@@ -7,7 +7,16 @@ from recipes.angen_tiny.captions import captions
 from recipes.angen_tiny.compose import compose
 from recipes.angen_tiny.prompts import FREE_FORM
 from recipes.angen_tiny.styles import BASE_STYLES
-from recipes.angen_tiny.train_style import LENGTH, Reader, bring_to_length, read, read_right, train
+from recipes.angen_tiny.train_style import (
+    LENGTH,
+    Reader,
+    begun,
+    bring_to_length,
+    read,
+    read_right,
+    taught,
+    train,
+)
 
 from angen.model.tiny import packaged_weights
 
@@ -61,3 +70,35 @@ def test_the_vectors_get_their_length_and_no_bias(trained, known):
     vectors = encoder(data.sentences[::7], data.tempi[::7], data.ids[::7]).detach()
     assert float(vectors.mean(0).abs().max()) < 1e-3
     assert float(vectors.square().mean().sqrt()) == pytest.approx(LENGTH, rel=1e-3)
+
+
+def test_an_encoder_taught_further_reads_on_and_stays_near_what_a_flow_has_learnt(
+    trained, known, reader, tmp_path
+):
+    former = trained[0]
+    torch.save(
+        {"mean": {f"style.{name}": value for name, value in former.state_dict().items()}},
+        tmp_path / "state.pt",
+    )
+    start = begun(tmp_path / "state.pt")
+    data, sizes = known
+    told = data.sentences[::7], data.tempi[::7], data.ids[::7]
+    before = start(*told).detach()
+    assert torch.allclose(before, former(*told))
+    encoder, heads = taught(start, data, sizes, passes=10)
+    moved = (encoder(*told).detach() - before).square().mean() / before.square().mean()
+    assert 0 < float(moved) < 0.5
+    assert read_right(encoder, heads, reader) > 0.4
+
+
+def test_words_that_an_encoder_did_not_know_begin_at_zero(tmp_path):
+    from angen.model.text import StyleEncoder
+
+    small = StyleEncoder(50)
+    torch.save(
+        {"mean": {f"style.{name}": value for name, value in small.state_dict().items()}},
+        tmp_path / "state.pt",
+    )
+    grown = begun(tmp_path / "state.pt")
+    assert torch.equal(grown.words.weight[:51], small.words.weight)
+    assert not grown.words.weight[51:].any()

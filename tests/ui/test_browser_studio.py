@@ -246,9 +246,7 @@ def test_a_piece_is_finished_in_one_go(played: Studio, window: Callable[..., Pag
     page.locator("#generate-go").click()
     job = played.wait_job("produce")
     assert job.state == "succeeded", job
-    expect(page.locator("#generate-told")).to_contain_text(
-        "Mastered."
-    )  # in the place of what was made before
+    expect(page.locator("#generate-told")).to_contain_text("Mastered.")  # not what was made before
     expect(page.locator("#generate-left")).to_contain_text("0:08")
     assert plays(page.locator("#generate-left audio").last) == pytest.approx(8.0, abs=0.1)
     made = [Path(one) for one in re.findall(r'"([^"]+\.(?:wav|flac))"', json.dumps(job.result))]

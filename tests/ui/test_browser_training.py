@@ -116,9 +116,7 @@ def _correct_the_table(page: Page, studio: Studio, window: Callable[..., Page]) 
     """An impossible cell is told and kept; the edit outlives a reload; another window is told of a conflict."""
     type_into(page, 0, 2, "fast")
     expect(page.get_by_text("1 unsaved change")).to_be_visible()
-    page.wait_for_function(
-        "localStorage.getItem('angen-user-audio').includes('fast')"
-    )  # not the letters before the last
+    page.wait_for_function("localStorage.getItem('angen-user-audio').includes('fast')")  # to its last letter
     page.click("#save")
     expect(page.locator(".problem", has_text="song-0.wav, BPM")).to_be_visible()
     page.reload()

@@ -171,8 +171,9 @@ class TestTheModel:
         draw(lambda _, requests: [torch.ones(24, 96) for _ in requests])
         told: list[Progress] = []
         run(on_progress=told.append)
+        total = len(calibrating.GUIDANCES) + len(calibrating.NOISE_SCALES)
         assert [(step.stage, step.done, step.total) for step in told] == [
-            ("calibrating", number, 10) for number in range(11)
+            ("calibrating", number, total) for number in range(total + 1)
         ]
         assert [step.note for step in told][:2] == ["guidance 0", "guidance 0.5"]
-        assert told[5].note == "noise 0.9"
+        assert told[len(calibrating.GUIDANCES)].note == "noise 0.9"

@@ -131,15 +131,21 @@ def rotations(features: Array) -> Array:
         its steps, then the same for a bar of three beats in the columns behind, where the last column says
         "three".
     """
-    rows = []
+    width = sum(METRES) * STEPS_PER_BEAT * FEATURES
+    rows = np.zeros((sum(METRES) * STEPS_PER_BEAT, width + 1))
+    first, column = 0, 0
     for metre in METRES:
         steps = metre * STEPS_PER_BEAT
-        profile = np.stack([features[step::steps].mean(axis=0) for step in range(steps)])
-        for start in range(steps):
-            bar = np.roll(profile, -start, axis=0).ravel()
-            blank = np.zeros(sum(METRES) * STEPS_PER_BEAT * FEATURES - len(bar))
-            rows.append([*bar, *blank, 0.0] if metre == METRES[0] else [*blank, *bar, 1.0])
-    return np.array(rows)
+        whole = len(features) // steps
+        sums = features[: whole * steps].reshape(whole, steps, FEATURES).sum(axis=0)
+        rest = len(features) - whole * steps
+        sums[:rest] += features[whole * steps :]
+        profile = sums / (whole + (np.arange(steps) < rest))[:, None]
+        turned = profile[(np.arange(steps) + np.arange(steps)[:, None]) % steps]
+        rows[first : first + steps, column : column + steps * FEATURES] = turned.reshape(steps, -1)
+        rows[first : first + steps, -1] = metre != METRES[0]
+        first, column = first + steps, column + steps * FEATURES
+    return rows
 
 
 @cache

@@ -39,21 +39,21 @@ def coarse_pulse(strength: Float, bpm: float) -> Array:
     count, reach, block = len(local), int(steps[0]), int(steps[-1])
     score = np.concatenate([np.zeros(reach), local])  # the first `reach` entries lie before the recording
     earlier = np.lib.stride_tricks.sliding_window_view(score, len(steps))  # row t: what lies `steps` before t
-    best, gain = np.empty(count, np.int64), np.empty(count)
+    own = score[reach:]
     for first in range(0, count, block):  # frames closer than the shortest step do not depend on each other
         here = slice(first, min(first + block, count))
-        options = earlier[here] - penalty
-        options.argmax(axis=1, out=best[here])
-        options.max(axis=1, initial=0.0, out=gain[here])
-        score[first + reach : here.stop + reach] += gain[here]
-    before = np.arange(count) - steps[best]
-    before[gain <= 0] = -1
+        options = np.maximum.reduce(earlier[here] - penalty, axis=1)
+        own[here] += np.maximum(options, 0.0, out=options)
     tail = max(0, count - round(period))
-    frame = tail + int(np.argmax(score[reach + tail :]))
-    path = []
-    while frame >= 0:
+    frame = tail + int(np.argmax(own[tail:]))
+    path = [frame]
+    while True:
+        reached = earlier[frame] - penalty
+        best = int(reached.argmax())
+        frame -= int(steps[best])
+        if reached[best] <= 0 or frame < 0:
+            break
         path.append(frame)
-        frame = int(before[frame])
     return np.asarray((np.array(path[::-1]) + ONSET_LEAD_FRAMES) / FRAME_RATE_HZ)
 
 

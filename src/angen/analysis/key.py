@@ -132,8 +132,7 @@ def _peaks(signal: Float) -> tuple[NDArray[np.int64], Float, Float, Float]:
     """Spectral peaks: frame, pitch (69 is 440 Hz), magnitude, and the largest magnitude of their frame."""
     low, high = (int(hz * SIZE / RATE_HZ) for hz in (_LOWEST_HZ, _HIGHEST_HZ))
     found: list[tuple[NDArray[np.int64], Float, Float, Float]] = []
-    for first, whole in magnitude_blocks(signal, SIZE, HOP):
-        magnitude = np.ascontiguousarray(whole[:, low - 1 : high + 2])
+    for first, magnitude in magnitude_blocks(signal, SIZE, HOP, slice(low - 1, high + 2)):
         loudest = magnitude.max(axis=1)
         rises = magnitude[:, 1:] > magnitude[:, :-1]
         is_peak = rises[:, :-1] > rises[:, 1:]

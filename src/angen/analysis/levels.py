@@ -13,6 +13,7 @@ from angen.audio import Audio, rms_db
 from angen.audio.loudness import HOP_S, channel_weights, hop_power, integrated_lufs, k_weighting
 
 _FEWEST_HOPS, _HOPS_AT_ONCE = 50, 32
+_LEAST_LOW_RATE_HZ = 8800  # at which the low sounds are looked at: 44.1 and 48 kHz by five
 _DEEP_HZ, _MOST_RUMBLE = 50.0, 0.1
 _HIGH_BANDS = slice(26, 36)  # above 4.8 kHz
 _DRUM_HITS_PER_S, _DRUM_DECAY = 1.0, 0.5
@@ -44,8 +45,8 @@ def loudness_hops(audio: Audio) -> NDArray[np.float64]:
 def weighted_hops(audio: Audio) -> tuple[NDArray[np.float64], float]:
     """K-weighted power of each whole 100 ms, and the share of the whole power below 50 Hz.
 
-    The power of the samples is exact in each; what the weighting makes of it is read from the spectrum of as many of
-    its samples as a power of two allows.
+    From some 3 kHz upwards the weighting is flat. So it is the exact power of the samples at that gain, less what the
+    weighting takes from the low sounds, read from the spectrum of the hops at a fifth of the rate or so.
 
     Returns:
         Power of shape (hops,), and the share, 0 to 1.
@@ -54,58 +55,77 @@ def weighted_hops(audio: Audio) -> tuple[NDArray[np.float64], float]:
     hops = int(audio.samples.shape[1] / step + 1e-9)
     if not hops or step < 2:
         return np.zeros(0), 0.0
-    size = 2 ** int(math.log2(step))
     edges = np.round(np.arange(hops + 1) * step).astype(np.int64)
-    weights = np.stack([_k_response(audio.rate_hz, size), _both_sides(size)], axis=1)
-    deep = max(1, round(_DEEP_HZ * size / audio.rate_hz))
+    every = max(1, audio.rate_hz // _LEAST_LOW_RATE_HZ)
+    size = scipy.fft.next_fast_len(-(-int(np.diff(edges).max()) // every), real=True)
+    flat, taken = _taken_from_low_sounds(audio.rate_hz, every, size)
+    deep = max(1, round(_DEEP_HZ * size * every / audio.rate_hz))
     power, rumble, whole = np.zeros(hops), 0.0, 0.0
+    weighing = np.stack([taken[0], np.where(np.arange(len(taken[0])) < deep, taken[1], 0)], axis=1)
     for channel, weight in zip(audio.samples, channel_weights(audio.channels), strict=True):
-        weighted, plain, below = _hop_spectra(channel, edges, weights, deep)
-        rumble, whole = rumble + below, whole + float(plain.sum())
-        if weight:
-            power += weight * _mean_squares(channel, edges) * weighted / np.maximum(plain, 1e-20)
+        for first in range(0, hops, _HOPS_AT_ONCE):
+            here = slice(first, min(first + _HOPS_AT_ONCE, hops))
+            bounds = edges[first : here.stop + 1] - edges[first]
+            part = channel[edges[first] : edges[here.stop]]
+            plain = _sums_of_squares(part, bounds)
+            magnitude = np.abs(scipy.fft.rfft(_thinned(part, bounds, every, size), axis=1, overwrite_x=True))
+            magnitude *= magnitude
+            less, below = (magnitude @ weighing).T.astype(np.float64)
+            whole, rumble = whole + float(plain.sum()), rumble + float(below.sum())
+            power[here] += weight * np.maximum(flat * plain - less, 0) / np.diff(bounds)
     return power, rumble / max(whole, 1e-20)
 
 
-def _mean_squares(channel: NDArray[np.float32], edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean square between each two edges, which start at 0; shape (edges - 1,)."""
-    hops, step = len(edges) - 1, int(edges[1])
-    if edges[-1] == hops * step:
-        rows = channel[: hops * step].reshape(hops, step)
-        return np.asarray(np.einsum("ij,ij->i", rows, rows) / step, dtype=np.float64)
-    return np.asarray(np.add.reduceat(np.square(channel[: edges[-1]]), edges[:-1]) / np.diff(edges))
+def _sums_of_squares(part: NDArray[np.float32], bounds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum of squares between each two bounds, which start at 0; shape (bounds - 1,)."""
+    hops, step = len(bounds) - 1, int(bounds[1])
+    if bounds[-1] == hops * step:
+        rows = part.reshape(hops, step)
+        return np.asarray(np.einsum("ij,ij->i", rows, rows), dtype=np.float64)
+    return np.asarray(np.add.reduceat(np.square(part), bounds[:-1]), dtype=np.float64)
 
 
-def _hop_spectra(
-    channel: NDArray[np.float32], edges: NDArray[np.int64], weights: NDArray[np.float32], deep: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Weighted and plain power of the start of each hop, both (hops,), and the power of all below bin `deep`."""
-    hops, size = len(edges) - 1, 2 * (len(weights) - 1)
-    frames = np.lib.stride_tricks.sliding_window_view(channel, size)
-    powers, below = np.empty((hops, 2)), 0.0
-    for first in range(0, hops, _HOPS_AT_ONCE):
-        here = slice(first, min(first + _HOPS_AT_ONCE, hops))
-        magnitude = np.abs(scipy.fft.rfft(frames[edges[here]], axis=1, overwrite_x=True))
-        magnitude *= magnitude
-        powers[here] = magnitude @ weights
-        below += float((magnitude[:, :deep] @ weights[:deep, 1]).sum())
-    return powers[:, 0], powers[:, 1], below
+def _thinned(
+    part: NDArray[np.float32], bounds: NDArray[np.int64], every: int, size: int
+) -> NDArray[np.float32]:
+    """Sums of `every` samples from each bound to the next, then zeros; shape (bounds - 1, size)."""
+    sums = part[: len(part) // every * every].reshape(-1, every) @ np.ones(every, np.float32)
+    low, hops = bounds // every, len(bounds) - 1
+    if low[-1] == hops * size == len(sums):
+        return np.asarray(sums.reshape(hops, size))
+    rows = np.zeros((hops, size), np.float32)
+    for row, start, stop in zip(rows, low[:-1], low[1:], strict=True):
+        row[: stop - start] = sums[start:stop]
+    return rows
 
 
-def _both_sides(size: int) -> NDArray[np.float32]:
-    """What the power of each bin of a real spectrum counts for the mean square, shape (size // 2 + 1,)."""
+def _taken_from_low_sounds(rate_hz: int, every: int, size: int) -> tuple[float, NDArray[np.float32]]:
+    """The gain of the weighting above the low sounds, and what it takes from them.
+
+    Returns:
+        A factor of power, and by bin of a spectrum of `size` sums of `every` samples: what the weighting takes of
+        the sum of squares of the samples, and that sum itself, shape (2, size // 2 + 1).
+    """
+    turn = np.arange(size // 2 + 1) / (size * every)  # frequency as a share of the rate
+    boxcar = np.ones(len(turn))
+    boxcar[1:] = np.sin(np.pi * turn[1:] * every) / (every * np.sin(np.pi * turn[1:]))
     twice = np.full(size // 2 + 1, 2.0)
-    twice[[0, -1]] = 1.0
-    return np.asarray(twice / size**2, dtype=np.float32)
+    twice[0] = 1.0
+    if size % 2 == 0:
+        twice[-1] = 1.0
+    share = twice / (size * every) / np.square(boxcar)
+    above = np.array([min(2 * turn[-1], 0.45)])
+    flat = float(_k_gain(rate_hz, above)[0]) if every > 1 else 0.0  # at every = 1 nothing lies above
+    return flat, np.stack([(flat - _k_gain(rate_hz, turn)) * share, share]).astype(np.float32)
 
 
-def _k_response(rate_hz: int, size: int) -> NDArray[np.float32]:
-    """What the power of each bin of a block counts for its weighted mean square, shape (size // 2 + 1,)."""
-    z = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
+def _k_gain(rate_hz: int, turn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gain of power of the K-weighting at frequencies given as shares of the rate."""
+    z = np.exp(-2j * np.pi * turn)
     gain = np.ones(len(z))
     for b0, b1, b2, a0, a1, a2 in k_weighting(rate_hz):
         gain = gain * np.abs((b0 + b1 * z + b2 * z**2) / (a0 + a1 * z + a2 * z**2)) ** 2
-    return np.asarray(gain * _both_sides(size), dtype=np.float32)
+    return np.asarray(gain)
 
 
 def instruments_of(spectrum: Spectrum, tonality: float) -> list[str]:

@@ -29,6 +29,7 @@ MEL_BANDS = 36
 LISTENING_RMS = 0.1
 BRIGHT_END_HZ = 8000.0  # resampling to 22,050 Hz spares what lies below
 ONSET_LEAD_FRAMES = 1.7  # the flux at frame t tells of an onset about this much later
+_GROUPS = (slice(0, 18), slice(18, 28), slice(28, 36))  # of mel bands
 BLOCK_SAMPLES = 2**17  # of windowed signal at a time: what fits the cache
 
 
@@ -76,24 +77,27 @@ def _rms(samples: Float) -> float:
     return float(np.sqrt(np.dot(samples, samples) / samples.size)) if samples.size else 0.0
 
 
-def magnitude_blocks(signal: Float, size: int, hop: int) -> Iterator[tuple[int, Float]]:
+def magnitude_blocks(
+    signal: Float, size: int, hop: int, bins: slice = slice(None)
+) -> Iterator[tuple[int, Float]]:
     """Magnitude spectra, in blocks of consecutive frames.
 
     Args:
         signal: Shape (samples,).
         size: Window length in samples, even.
         hop: Samples between frames.
+        bins: The bins that are wanted.
 
     Yields:
-        The number of the first frame, and magnitudes of shape (frames of the block, size / 2 + 1). All blocks
-        together have 1 + samples // hop frames.
+        The number of the first frame, and magnitudes of shape (frames of the block, bins), size / 2 + 1 of them
+        if all are wanted. All blocks together have 1 + samples // hop frames.
     """
     window = np.hanning(size).astype(np.float32)
     block = max(1, BLOCK_SAMPLES // size)
     for start, frames in _frames(signal, size, hop):
         for first in range(0, len(frames), block):
             windowed = frames[first : first + block] * window
-            yield start + first, np.abs(scipy.fft.rfft(windowed, axis=1, overwrite_x=True))
+            yield start + first, np.abs(scipy.fft.rfft(windowed, axis=1, overwrite_x=True)[:, bins])
 
 
 def _frames(signal: Float, size: int, hop: int) -> Iterator[tuple[int, Float]]:
@@ -184,19 +188,38 @@ class Spectrum:
         return float(np.dot(weights, self.centroid_hz)) / total if total > 0 else 0.0
 
 
+def _grouped(filters: Float) -> list[tuple[slice, slice, Float]]:
+    """Filters of neighbouring bands with the bins they look at: a third of the products of one large matrix.
+
+    Returns:
+        Bands, bins, and weights of shape (bins, bands) of each group.
+    """
+    groups = []
+    for bands in _GROUPS:
+        heard = np.flatnonzero(filters[bands].any(axis=0))
+        bins = slice(int(heard[0]), int(heard[-1]) + 1)
+        groups.append((bands, bins, np.ascontiguousarray(filters[bands, bins].T)))
+    return groups
+
+
 def spectrum_of(signal: Float) -> Spectrum:
     """The fine spectrum of a listening signal, shape (samples,)."""
-    bins_hz = np.arange(SIZE // 2 + 1, dtype=np.float32) * np.float32(RATE_HZ / SIZE)
-    is_heard = (bins_hz < BRIGHT_END_HZ).astype(np.float32)
-    filters = np.stack([*mel_triangles(), bins_hz * is_heard, is_heard], axis=1)
+    bins_hz = np.arange(int(BRIGHT_END_HZ / RATE_HZ * SIZE) + 1, dtype=np.float32) * np.float32(
+        RATE_HZ / SIZE
+    )
+    brightness, filters = np.stack([bins_hz, np.ones_like(bins_hz)], axis=1), _grouped(mel_triangles())
+    sums = np.empty((BLOCK_SAMPLES // SIZE, MEL_BANDS), np.float32)
     frames, bass_bins = 1 + len(signal) // HOP, int(120 / RATE_HZ * SIZE) + 1
     log_mel = np.empty((frames, MEL_BANDS), np.float32)
     power, centroid, bass = (np.empty(frames, np.float32) for _ in range(3))
     for first, magnitude in magnitude_blocks(signal, SIZE, HOP):
         here = slice(first, first + len(magnitude))
-        sums = magnitude @ filters
-        np.log1p(20 * sums[:, :MEL_BANDS], out=log_mel[here])
-        centroid[here] = sums[:, MEL_BANDS] / np.maximum(sums[:, MEL_BANDS + 1], 1e-9)
+        for bands, bins, weights in filters:  # each group of bands looks at its own bins
+            np.matmul(magnitude[:, bins], weights, out=sums[: len(magnitude), bands])
+        mel = sums[: len(magnitude), :MEL_BANDS]
+        np.log1p(np.multiply(mel, 20, out=mel), out=log_mel[here])
+        bright = magnitude[:, : len(brightness)] @ brightness
+        centroid[here] = bright[:, 0] / np.maximum(bright[:, 1], 1e-9)
         power[here] = np.einsum("ij,ij->i", magnitude, magnitude)
         low = magnitude[:, :bass_bins]
         bass[here] = np.einsum("ij,ij->i", low, low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,20 @@ def open_board(folder: Path, steps: int, *, is_writer: bool) -> AbstractContextM
         return nullcontext(_NoBoard())
     from torch.utils.tensorboard import SummaryWriter
 
+    board = folder / "tensorboard"
+    _wait_for_a_second_of_its_own(board)
     purge = steps + 1 if steps else 0
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
+    return SummaryWriter(str(board), purge_step=purge)
+
+
+def _wait_for_a_second_of_its_own(board: Path) -> None:
+    """Files are read in the order of their names, which hold the second they were begun in.
+
+    Within one second, the tenth writer of a process sorts before its ninth, and curves would be read out of order.
+    """
+    seconds = [int(file.name.split(".")[3]) for file in board.glob("events.out.tfevents.*")]
+    if seconds:
+        time.sleep(min(max(max(seconds) + 1 - time.time(), 0.0), 1.0))
 
 
 class _NoBoard:

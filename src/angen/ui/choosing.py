@@ -184,9 +184,7 @@ def when_ended(
             return []
         try:
             return [now, *handler(job, *values)]
-        except (
-            AngenError
-        ) as error:  # a file that is gone: there is nothing to show, and it is not asked again
+        except AngenError as error:  # a file that is gone, say: it is not asked again
             _LOG.warning("What %s made cannot be shown: %s", job.title, error)
             return [now]
 

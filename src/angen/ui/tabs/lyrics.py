@@ -21,7 +21,6 @@ __all__ = ["build", "check_html", "draft", "read_brief", "submit_words"]
 
 LONGEST = 50_000
 _ACTIONS = ("write", "continue", "rewrite", "structure")
-_STORE = "angen-lyrics"
 _EMPTY = (
     '<p class="empty">Say what the song is about and press Write, or type or paste words on the left: how long they '
     "take to sing, and every line that cannot be sung, stand here.</p>"
@@ -87,16 +86,9 @@ def build(page: Page) -> None:
         )  # fmt: skip
     page.act(back.click, _taken_back, [text, former], [text, former], problem=text_problem)
     page.act(text.blur, check_html, [text, language, form, tempo, seconds], [told], problem=text_problem)
-    _wire_store(page, text)
+    page.remembers("angen-lyrics", [text])
     _wire_send(page, send, text, text_problem)
     when_ended(page, watch, _arrived, [text, told, former, awaited], [text, awaited])
-
-
-def _wire_store(page: Page, text: Any) -> None:
-    """What is typed or written is kept in the browser, so that a reload loses nothing."""
-    text.input(None, [text], None, js=f"(text) => {{ localStorage.setItem('{_STORE}', text || ''); }}")
-    text.change(None, [text], None, js=f"(text) => {{ if (text) localStorage.setItem('{_STORE}', text); }}")
-    page.blocks.load(None, [text], [text], js=f"(text) => text || localStorage.getItem('{_STORE}') || ''")
 
 
 def _wire_send(page: Page, send: Any, text: Any, problem: Any) -> None:
