@@ -71,10 +71,10 @@ def heard_seconds(page: Page, count: int) -> list[float]:
     return lengths
 
 
-def type_into(page: Page, row: int, column: int, words: str) -> None:
+def type_into(page: Page, row: int, column: int, words: str, *, pause_ms: float = 0) -> None:
     page.locator(f"[data-testid='cell-{row}-{column}']").dblclick()
     page.keyboard.press("Control+A")
-    page.keyboard.type(words)
+    page.keyboard.type(words, delay=pause_ms)
     page.keyboard.press("Enter")
 
 
@@ -98,6 +98,31 @@ def test_the_whole_way_from_an_upload_to_an_adapter(
         _manage(page, studio)
 
 
+def test_rows_that_fill_do_not_close_the_cell_that_is_typed_into(
+    tmp_path: Path, window: Callable[..., Page], write_song: SongWriter
+) -> None:
+    songs = [write_song(tmp_path / f"song {n}.wav", 8.0, seed=n) for n in range(3)]
+    with served(tmp_path / "workspace") as studio:
+        page = opened(window(), studio, "user_audio", "#analyze")
+        page.set_input_files("#upload input[type=file]", songs)
+        expect(page.get_by_text("3 recordings added to my-music.")).to_be_visible()
+        page.click("#analyze")
+        expect(page.locator(".told", has_text="Your own words stay")).to_be_visible()
+        cell = page.locator("[data-testid='cell-0-1']")
+        cell.dblclick()
+        page.keyboard.type("mento", delay=300)
+        assert studio.wait_job("annotate").state == "succeeded"
+        expect(status(page).first).to_have_attribute("data-state", "succeeded")
+        page.keyboard.type(" and soca", delay=300)
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-testid='cell-1-2']")).to_have_text(re.compile(r"\d"))
+        expect(cell).to_contain_text("mento and soca")
+        page.click("#save")
+        expect(page.get_by_text("Saved 1 change.")).to_be_visible()
+        table = open_metadata(studio.settings, studio.home / "recordings/my-music")
+        assert table.draft.records[0].value("genre") == "mento and soca"
+
+
 def _upload_and_hear(page: Page, studio: Studio, songs: list[Path]) -> None:
     page.set_input_files("#upload input[type=file]", songs)
     expect(page.get_by_text("3 recordings added to my-music.")).to_be_visible()
@@ -114,7 +139,9 @@ def _upload_and_hear(page: Page, studio: Studio, songs: list[Path]) -> None:
 
 def _correct_the_table(page: Page, studio: Studio, window: Callable[..., Page]) -> None:
     """An impossible cell is told and kept; the edit outlives a reload; another window is told of a conflict."""
-    type_into(page, 0, 2, "fast")
+    type_into(
+        page, 0, 2, "fast", pause_ms=800
+    )  # the page looks at its jobs meanwhile, and must not close the cell
     expect(page.get_by_text("1 unsaved change")).to_be_visible()
     page.wait_for_function("localStorage.getItem('angen-user-audio').includes('fast')")  # to its last letter
     page.click("#save")

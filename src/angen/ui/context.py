@@ -240,17 +240,20 @@ class Page:
     def add_heart(self) -> None:
         """Wire the looks of the tab that is being built; called last within it, and once for the whole page.
 
-        The browser presses a button that nobody sees, once a second, while the tab around it is open. One heart for
+        The browser writes into a field that nobody sees, once a second, while the tab around it is open. One heart for
         all tabs would make the browser search for hundreds of components each second, which costs a third of a core.
         """
         beats = [beat for beat in self.beats if beat.tab == self.tab_name]
         if not beats:
             return
-        button = gr.Button(
-            "Look again", visible="hidden", elem_classes="heart", elem_id=f"heart-{self.tab_name or 'page'}"
+        heart = gr.Textbox(
+            label="Look again",
+            visible="hidden",
+            elem_classes="heart",
+            elem_id=f"heart-{self.tab_name or 'page'}",
         )
         inputs, outputs = _ends(beats)
-        button.click(
+        heart.change(
             lambda *values: _all(beats, values), inputs, outputs, trigger_mode="once", queue=False,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip

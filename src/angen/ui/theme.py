@@ -70,13 +70,16 @@ window.angenOpen = async (path) => {
   if (presses === angenPresses) window.angenRemember(path[path.length - 1]);
 };
 // The hearts of the page: of each tab that is open, once a second while the window is seen; every fourth second while
-// nothing runs and nobody has pressed anything for a while.
-let angenSeconds = 0;
+// nothing runs and nobody has pressed anything for a while. They are fields that are written to, not buttons that are
+// pressed: a press, even an unseen one, closes the cell of a table that somebody is typing into.
+let angenSeconds = 0, angenBeats = 0;
 setInterval(() => {
   const calm = Date.now() - angenPressed > 10_000 && document.querySelector(".strip [data-idle]");
   if (document.hidden || (angenSeconds++ % 4 && calm)) return;
-  for (const heart of document.querySelectorAll("button.heart")) {
-    if (heart.parentElement.offsetParent !== null) heart.click();
+  for (const heart of document.querySelectorAll(".heart textarea, .heart input")) {
+    if (heart.closest(".column").offsetParent === null) continue;
+    heart.value = ++angenBeats;
+    heart.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }, 1000);
 // Keeps the open tab in the address, so that a reload opens it again.

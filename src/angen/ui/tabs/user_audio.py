@@ -280,7 +280,7 @@ class UserAudio:
         return Told("Preparing. Close the page if you like; it goes on.")
 
     def _hearing(self, job: Job, name: str, desk: Any, shown: Any) -> list[Any]:
-        """Rows that fill while recordings are heard, unless somebody is typing into them."""
+        """Rows that fill while recordings are heard, unless something typed into them is not saved yet."""
         known = read_desk(desk)
         if Path(job.params["folder"]).name != name or name in known.sheets or job.has_ended:
             return []
@@ -293,9 +293,9 @@ class UserAudio:
         return self._news(heard, read_desk(desk), shown)
 
     def _news(self, name: str, desk: Desk, shown: Any) -> list[Any]:
-        """The table where it differs from what is shown: drawn anew, it would close a cell that is being typed into."""
+        """The table where it differs from what is shown, or has words typed into it that a row may have overtaken."""
         sheet = ours.load_sheet(self.settings, name, desk)
-        if sheet is not None and shown and sheet == Sheet.model_validate(shown):
+        if sheet is not None and not sheet.unsaved and shown and sheet == Sheet.model_validate(shown):
             return [_empty_html(ours.state_words(self.settings, name))]
         return self._table(name, sheet)
 
