@@ -78,7 +78,7 @@ def make_example(style: str, rng: np.random.Generator) -> Example:
     signal = listening_signal(Audio(np.asarray(sound, np.float32)[None], RATE_HZ))
     spectrum = spectrum_of(signal)
     evidence = evidence_of(spectrum, harmony_of(signal))
-    pulse_s = coarse_pulse(onset_strength(spectrum.flux()), piece.labels.tempo_bpm)
+    pulse_s = coarse_pulse(onset_strength(spectrum.flux), piece.labels.tempo_bpm)
     return Example(style, rotations(step_features(evidence, pulse_s)), true_rotation(pulse_s, piece.labels))
 
 

@@ -66,7 +66,7 @@ def evidence_of(spectrum: Spectrum, harmony: Harmony) -> Evidence:
     bass = np.sqrt(spectrum.bass_share * spectrum.power)
     entering = np.zeros(len(bass))
     entering[:-2] = np.sqrt(np.maximum(bass[2:] - bass[:-2], 0))
-    flux = spectrum.flux()
+    flux = spectrum.flux
     onsets = np.stack([entering, flux[:, 8:18].mean(axis=1), flux[:, 28:36].mean(axis=1)])
     chroma_until = np.concatenate([np.zeros((1, 12)), np.cumsum(harmony.chroma, axis=0)])
     return Evidence(onsets, chroma_until)

@@ -144,7 +144,7 @@ def instruments_of(spectrum: Spectrum, tonality: float) -> list[str]:
 
 
 def _has_drums(spectrum: Spectrum) -> bool:
-    high = spectrum.flux()[:, _HIGH_BANDS].mean(axis=1)
+    high = spectrum.flux[:, _HIGH_BANDS].mean(axis=1)
     inner = high[1:-1]
     hits = (inner > high[:-2]) & (inner >= high[2:]) & (inner > 0.5)
     fall = np.maximum(spectrum.log_mel[:-4, _HIGH_BANDS] - spectrum.log_mel[4:, _HIGH_BANDS], 0).mean(axis=1)

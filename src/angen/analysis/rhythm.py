@@ -148,7 +148,7 @@ def _alternatives(readings: Sequence[Reading], chosen: int, order: Sequence[int]
 
 def readings_of(proposal: Proposal, spectrum: Spectrum, evidence: Evidence) -> list[Reading]:
     """The proposed tempo, then its likelier readings within 40 to 240 BPM, each with its pulse and bars."""
-    strength = onset_strength(spectrum.flux())
+    strength = onset_strength(spectrum.flux)
     tempi = proposal.bpm * np.array(READINGS)
     possible = (tempi >= SLOWEST_BPM) & (tempi <= FASTEST_BPM)
     possible &= proposal.relative_comb(np.where(possible, tempi, proposal.bpm)) >= LEAST_COMB

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.fft
@@ -166,6 +167,7 @@ class Spectrum:
     bass_share: Float
     duration_s: float
 
+    @cached_property
     def flux(self) -> Float:
         """Rise of each band over two frames, never negative; shape (frames, 36), 0 in the last two frames."""
         rise = np.zeros_like(self.log_mel)
@@ -174,7 +176,7 @@ class Spectrum:
 
     def onsets_per_s(self) -> float:
         """Distinct onsets a second: maxima of the mean flux half a deviation above its mean."""
-        strength = self.flux().mean(axis=1)
+        strength = self.flux.mean(axis=1)
         least = float(strength.mean() + 0.5 * strength.std())
         inner = strength[1:-1]
         peaks = (inner > strength[:-2]) & (inner >= strength[2:]) & (inner > least)

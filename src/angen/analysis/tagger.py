@@ -77,7 +77,7 @@ def tag_features(spectrum: Spectrum, harmony: Harmony) -> Array:
     mean = level.mean(axis=0)
     loud = mean > 0.25 * np.percentile(mean, 95)  # rests say nothing
     heard = level[:, loud] if loud.sum() > 20 else level
-    flux = np.ascontiguousarray(spectrum.flux().T)
+    flux = np.ascontiguousarray(spectrum.flux.T)
     quantiles = _quantiles(heard, (0.1, 0.9))
     bursts = _quantiles(flux, (0.97,))[0]
     steady = np.abs(np.diff(level, axis=1)).mean(axis=1) if level.shape[1] > 1 else np.zeros(len(level))

@@ -56,7 +56,7 @@ class Proposal:
 
 def propose_tempo(spectrum: Spectrum) -> Proposal | None:
     """The tempo of a recording, supposed to be steady; None when it is too short or has no onsets at all."""
-    flux = spectrum.flux()
+    flux = spectrum.flux
     if spectrum.duration_s < SHORTEST_S or not flux.any():
         return None
     periodicity, bands, onsets = _periodicity(flux)
