@@ -81,7 +81,7 @@ def _sums_of_squares(part: NDArray[np.float32], bounds: NDArray[np.int64]) -> ND
     hops, step = len(bounds) - 1, int(bounds[1])
     if bounds[-1] == hops * step:
         rows = part.reshape(hops, step)
-        return np.asarray(np.einsum("ij,ij->i", rows, rows), dtype=np.float64)
+        return np.asarray(np.linalg.vecdot(rows, rows), dtype=np.float64)
     return np.asarray(np.add.reduceat(np.square(part), bounds[:-1]), dtype=np.float64)
 
 

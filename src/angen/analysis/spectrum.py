@@ -219,11 +219,13 @@ def spectrum_of(signal: Float) -> Spectrum:
         for bands, bins, weights in filters:  # each group of bands looks at its own bins
             np.matmul(magnitude[:, bins], weights, out=sums[: len(magnitude), bands])
         mel = sums[: len(magnitude), :MEL_BANDS]
-        np.log1p(np.multiply(mel, 20, out=mel), out=log_mel[here])
+        mel *= 20
+        mel += 1
+        np.log(mel, out=log_mel[here])  # several times as fast as log1p, and near enough
         bright = magnitude[:, : len(brightness)] @ brightness
         centroid[here] = bright[:, 0] / np.maximum(bright[:, 1], 1e-9)
-        power[here] = np.einsum("ij,ij->i", magnitude, magnitude)
+        power[here] = np.linalg.vecdot(magnitude, magnitude)
         low = magnitude[:, :bass_bins]
-        bass[here] = np.einsum("ij,ij->i", low, low)
+        bass[here] = np.linalg.vecdot(low, low)
     bass /= np.maximum(power, np.float32(1e-9))
     return Spectrum(log_mel, power, centroid, bass, len(signal) / RATE_HZ)
