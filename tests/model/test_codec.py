@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -169,6 +171,25 @@ def test_a_long_song_decodes_by_default_as_if_whole(codec):
     latents = noise(1, 150, 6)
     whole = codec.decode(latents, chunk_frames=150)
     torch.testing.assert_close(codec.decode(latents), whole, rtol=0, atol=1e-5)
+
+
+def test_a_song_of_three_minutes_takes_hardly_more_memory_than_one_of_half_a_minute():
+    half, three = (_decoding_peak(seconds) for seconds in (30, 180))
+    more = 150 * RATE_HZ * 4
+    assert (
+        three - half < 6 * more
+    )  # the sound and a copy or two; with every chunk's spectra kept it was 23 times
+
+
+def _decoding_peak(seconds: int) -> int:
+    """Bytes at the most of a process that decodes so much with the packaged codec."""
+    code = (
+        "import re, torch; from pathlib import Path; from angen.model import AngenTiny; model = AngenTiny(); "
+        f"model.decode(torch.zeros({seconds} * 25 // 2, model.codec.channels)); "
+        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) * 1024
 
 
 def test_items_of_a_batch_do_not_meet(codec):

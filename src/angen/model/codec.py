@@ -267,22 +267,29 @@ class Codec(nn.Module):
         frames = latents.shape[1]
         if frames == 0:
             return latents.new_zeros(latents.shape[0], 0)
-        drawn, state = [], None
+        drawn = self._drawn(latents, chunk_frames)
+        sound = latents.new_empty(len(latents), frames * FRAME_SAMPLES, dtype=torch.float32)
+        held, begin = next(drawn), 0  # of the frames from `begin` on: no more than the next chunk must see
         for start, stop, first, last in _chunks(frames, chunk_frames):
+            while begin * PATCH + held[0].shape[1] < last * PATCH:
+                held = [torch.cat(parts, dim=1) for parts in zip(held, next(drawn), strict=True)]
+            held, begin = [part[:, (first - begin) * PATCH :] for part in held], first
+            hidden, fine, phases, log_mel = (part[:, : (last - first) * PATCH] for part in held)
+            seen = self.decoder(hidden, log_mel, self.decoder.waves(fine, phases))
+            own = slice((start - first) * FRAME_SAMPLES, (stop - first) * FRAME_SAMPLES)
+            sound[:, start * FRAME_SAMPLES : stop * FRAME_SAMPLES] = seen[:, own]
+        return sound
+
+    def _drawn(self, latents: Tensor, chunk_frames: int) -> Iterator[list[Tensor]]:
+        """Hidden states, fine spectrum, phases and log-mel of each chunk; phases go on from the one before."""
+        state = None
+        for start, stop, first, last in _chunks(latents.shape[1], chunk_frames):
             window = latents[:, first:last].float()
             log_mel = self.encoder.unproject(window)
             own = slice((start - first) * PATCH, (stop - first) * PATCH)
             hidden, fine = (part[:, own] for part in self.decoder.fine_spectrum(window, log_mel))
             phases, state = coherent_phases(fine, HOP, FFT, state)
-            drawn.append((hidden, fine, phases, log_mel[:, own]))
-        hidden, fine, phases, log_mel = (torch.cat(parts, dim=1) for parts in zip(*drawn, strict=True))
-        sounds = []
-        for start, stop, first, last in _chunks(frames, chunk_frames):
-            seen = slice(first * PATCH, last * PATCH)
-            waves = self.decoder.waves(fine[:, seen], phases[:, seen])
-            sound = self.decoder(hidden[:, seen], log_mel[:, seen], waves)
-            sounds.append(sound[:, (start - first) * FRAME_SAMPLES : (stop - first) * FRAME_SAMPLES])
-        return torch.cat(sounds, dim=1)
+            yield [hidden, fine, phases, log_mel[:, own]]
 
     def decode_open(self, latents: Tensor) -> Tensor:
         """Audio (B, frames * 1920) of latents (B, frames, channels) as one piece, with gradients to the latents.
