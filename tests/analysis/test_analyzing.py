@@ -49,6 +49,18 @@ def test_the_description_says_what_is_known_and_nothing_else(song, make_noise):
     assert noise.endswith("1:01 long.")
 
 
+def test_energy_is_that_of_the_channels_mean(make_noise):
+    left, right = (make_noise(4, seed=seed).samples[0] for seed in (1, 2))
+    alone, twice, wide, inverted = (
+        analyze_audio(Audio(np.stack(channels), 44_100)).energy
+        for channels in ([left], [left, left], [left, right], [left, -left])
+    )
+    assert alone == pytest.approx(np.sqrt(np.mean(left**2)), rel=1e-4)
+    assert twice == pytest.approx(alone, rel=1e-5)
+    assert wide == pytest.approx(alone / 2**0.5, rel=0.02)
+    assert inverted == pytest.approx(alone, rel=1e-5)  # channels that cancel are heard as the first alone
+
+
 @pytest.mark.parametrize("gain_db", [-40, -6, 5])
 def test_gain_changes_levels_only(song, gain_db):
     gain = 10 ** (gain_db / 20)

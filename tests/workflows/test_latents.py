@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,12 @@ from angen.analysis.key import PITCH_CLASSES
 from angen.audio import read_audio
 from angen.dataset import ClipRecord, Dataset, load_dataset
 from angen.progress import Progress
+from angen.settings import Settings
 from angen.training import TrainingClip
 from angen.workflows.latents import at_speed, levelled_clip, prompts_of, song_gain_db, training_clips
+from angen.workflows.prepare import prepare_dataset
+
+from ..conftest import composed
 
 MakeDataset = Callable[..., Dataset]
 
@@ -218,6 +223,24 @@ class TestLevel:
         again = training_clips(small, _edit(edited, 0, energy=0.06), "train")
         assert len(small.encoded) == 3
         assert _equal(before, again)
+
+    @pytest.mark.parametrize("width", ["mono", "wide", "inverted"])
+    def test_a_recording_has_the_level_however_wide_it_is(
+        self, small: Any, tmp_path: Path, width: str
+    ) -> None:
+        for number in range(2):
+            left, right = (
+                composed(24.0, seed=2 * number + side, bpm=100.0 + 20 * side)[:, 0] for side in (0, 1)
+            )
+            channels = {"mono": [left], "wide": [left, right], "inverted": [left, -left]}[width]
+            soundfile.write(tmp_path / f"song {number}.wav", np.stack(channels, axis=1), 22_050)
+        settings = Settings(tmp_path / "workspace")
+        made = prepare_dataset(settings, "made", [tmp_path / f"song {number}.wav" for number in range(2)])
+        dataset = load_dataset(made.folder)
+        for song in {clip.song for clip in dataset.clips}:
+            clips = [levelled_clip(dataset, clip, small.facts) for clip in dataset.clips if clip.song == song]
+            sound = np.concatenate([clip.samples[0] for clip in clips])
+            assert 20 * np.log10(np.sqrt(np.mean(sound**2)) / small.facts.level) == pytest.approx(0, abs=0.5)
 
 
 class TestSpeed:

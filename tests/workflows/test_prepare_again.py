@@ -228,7 +228,7 @@ class TestParts:
         clips = load_dataset(_prepare(settings, songs, part="vocals").folder).clips
         for clip in clips:
             sound = read_audio(settings.training_data / "mine" / clip.file_name)
-            assert clip.energy == pytest.approx(np.sqrt(np.mean(sound.samples**2)), rel=0.02)
+            assert clip.energy == pytest.approx(np.sqrt(np.mean(sound.mono().samples ** 2)), rel=0.02)
             assert clip.instruments == ["vocals"]
 
     def test_stems_are_kept_sample_for_sample_beside_the_clips(

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from angen.analysis.key import Harmony, Key, estimate_key, harmony_of, tonality_of
-from angen.analysis.levels import energy_of, instruments_of, loudness_of
+from angen.analysis.levels import instruments_of, loudness_of
 from angen.analysis.record import Analysis
 from angen.analysis.rhythm import Rhythm, hear_rhythm
 from angen.analysis.segments import segments_between
-from angen.analysis.spectrum import Float, Spectrum, listening_signal, spectrum_of
+from angen.analysis.spectrum import Float, Spectrum, listened, one_channel, rms, spectrum_of
 from angen.analysis.tagger import Tags, hear_tags
 from angen.analysis.wording import description_of, mood_of
 from angen.audio import Audio
@@ -49,7 +49,7 @@ class Measured:
         rate_hz: Rate of the recording.
         channels: Its number of channels.
         loudness_lufs: Integrated loudness; None below the gate.
-        energy: Root mean square over all channels.
+        energy: Root mean square of the channels' mean.
     """
 
     duration_s: float
@@ -77,8 +77,9 @@ def analyze_audio(audio: Audio) -> Analysis:
 
 def hear(audio: Audio) -> Heard:
     """Hear a recording, and keep the spectra that were made for it."""
-    measured = Measured(audio.duration_s, audio.rate_hz, audio.channels, loudness_of(audio), energy_of(audio))
-    return hear_signal(listening_signal(audio), measured)
+    mono = one_channel(audio)
+    measured = Measured(audio.duration_s, audio.rate_hz, audio.channels, loudness_of(audio), rms(mono))
+    return hear_signal(listened(mono, audio.rate_hz), measured)
 
 
 def hear_signal(signal: Float, measured: Measured) -> Heard:

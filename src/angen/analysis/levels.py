@@ -8,8 +8,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from angen.analysis.spectrum import Spectrum
-from angen.audio import Audio, rms_db
+from angen.analysis.spectrum import Spectrum, one_channel, rms
+from angen.audio import Audio
 from angen.audio.loudness import HOP_S, channel_weights, hop_power, integrated_lufs, k_weighting
 
 _FEWEST_HOPS, _HOPS_AT_ONCE = 50, 32
@@ -21,9 +21,8 @@ _BASS_SHARE, _BASS_LEVEL = 0.1, 0.4
 
 
 def energy_of(audio: Audio) -> float:
-    """Root mean square over all channels, linear; 0 to 1 for samples within ±1."""
-    level = rms_db(audio)
-    return 0.0 if level == -math.inf else 10 ** (level / 20)
+    """Root mean square of the channels' mean (of the first where they cancel each other), linear, 0 to 1."""
+    return rms(one_channel(audio))
 
 
 def loudness_of(audio: Audio) -> float | None:

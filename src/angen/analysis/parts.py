@@ -33,7 +33,6 @@ from angen.analysis.spectrum import RATE_HZ, Float, at_common_level, one_channel
 from angen.analysis.wording import mood_of
 from angen.audio import Audio, check_audio, read_audio, read_facts
 from angen.audio.loudness import integrated_lufs
-from angen.audio.meter import mean_power
 
 LONGEST_WHOLE_S = 900.0
 MOST_VALUES = 2**26
@@ -118,7 +117,7 @@ class _PartListener:
         self._resampler: soxr.ResampleStream | None = None
         self._rate_hz = RATE_HZ
         self._hops: list[NDArray[np.float64]] = []
-        self._power, self._values = 0.0, 0
+        self._power, self._samples = 0.0, 0
 
     def take(self, block: Float, rate_hz: int) -> None:
         """Listen to a block of shape (samples, channels)."""
@@ -145,7 +144,7 @@ class _PartListener:
 
     def energy(self) -> float:
         """Root mean square of all that was taken."""
-        return math.sqrt(self._power / max(self._values, 1))
+        return math.sqrt(self._power / max(self._samples, 1))
 
     def _digest(self, *, is_last: bool) -> None:
         """Measure the samples that wait, and bring them to the listening signal."""
@@ -154,9 +153,9 @@ class _PartListener:
             audio = Audio(np.ascontiguousarray(np.concatenate(self._waiting, axis=1)), self._rate_hz)
             self._waiting, self._waiting_samples = [], 0
             self._hops.append(loudness_hops(audio))
-            self._power += mean_power(audio.samples) * audio.samples.size
-            self._values += audio.samples.size
             mono = one_channel(audio)
+            self._power += float(np.dot(mono, mono))
+            self._samples += mono.size
         if self._rate_hz != RATE_HZ:
             if self._resampler is None:
                 self._resampler = soxr.ResampleStream(self._rate_hz, RATE_HZ, 1, quality="LQ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ANALYSIS_VERSION = 3
+ANALYSIS_VERSION = 4
 """Raised whenever a recording may be heard differently: results kept under another number are made again."""
 
 
@@ -27,7 +27,7 @@ class Analysis:
         key_confidence: 0 to 1.
         camelot: The key on the Camelot wheel, as in "8A".
         loudness_lufs: Integrated loudness (ITU-R BS.1770-4).
-        energy: Root mean square over all channels, 0 to 1 for samples within ±1.
+        energy: Root mean square of the channels' mean, 0 to 1 for samples within ±1.
         brightness_hz: Spectral centroid below 8 kHz, the mean over time.
         mood: One word for liveliness and mode together.
         instruments: What plays, the surest first; of `angen.analysis.tagger.INSTRUMENTS`.

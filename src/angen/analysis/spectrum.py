@@ -43,23 +43,27 @@ def listening_signal(audio: Audio) -> Float:
     Returns:
         float32, shape (samples,).
     """
-    mono = one_channel(audio)
-    if audio.rate_hz != RATE_HZ:
-        resampled = soxr.resample(mono, audio.rate_hz, RATE_HZ, quality="LQ")
+    return listened(one_channel(audio), audio.rate_hz)
+
+
+def listened(mono: Float, rate_hz: int) -> Float:
+    """The listening signal of what `one_channel` gave, shape (samples,)."""
+    if rate_hz != RATE_HZ:
+        resampled = soxr.resample(mono, rate_hz, RATE_HZ, quality="LQ")
         mono = resampled if resampled.size else mono[:1]
     return at_common_level(mono)
 
 
 def at_common_level(signal: Float) -> Float:
     """A signal scaled to an RMS of 0.1; silence stays silence."""
-    rms = _rms(signal)
-    return np.asarray(signal * np.float32(LISTENING_RMS / rms)) if rms > 0 else signal
+    level = rms(signal)
+    return np.asarray(signal * np.float32(LISTENING_RMS / level)) if level > 0 else signal
 
 
 def one_channel(audio: Audio) -> Float:
     """The mean of the channels, or the first alone where they cancel each other; shape (samples,)."""
     mono = _mixed(audio)
-    cancels = audio.channels > 1 and _rms(mono) < 0.1 * math.sqrt(mean_power(audio.samples))
+    cancels = audio.channels > 1 and rms(mono) < 0.1 * math.sqrt(mean_power(audio.samples))
     return np.asarray(audio.samples[0]) if cancels else mono
 
 
@@ -74,7 +78,8 @@ def _mixed(audio: Audio) -> Float:
     return np.asarray(total)
 
 
-def _rms(samples: Float) -> float:
+def rms(samples: Float) -> float:
+    """Root mean square of shape (samples,); 0 of none."""
     return float(np.sqrt(np.dot(samples, samples) / samples.size)) if samples.size else 0.0
 
 

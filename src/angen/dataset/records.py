@@ -45,7 +45,7 @@ class ClipRecord(_Record):
         genre: In a word or two.
         mood: In a word or two.
         instruments: What plays, most prominent first.
-        energy: Root mean square of the song, 0 to 1.
+        energy: Root mean square of the song in mono, 0 to 1.
         loudness_lufs: Integrated loudness of the clip.
         description: A sentence about the song.
         lyrics: Words sung in the clip.

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from angen.analysis import Segment, analyze_audio, suggest_segments
+from angen.analysis.levels import energy_of
 from angen.audio import Audio, loudness_lufs, peak_db, read_audio
-from angen.audio.meter import mean_power
 from angen.catalogue.items import VocalSong
 from angen.catalogue.phrases import GAP_S, join_plan, joined
 from angen.catalogue.symbolic.excerpts import excerpts
@@ -300,5 +300,5 @@ def _within(times_s: np.ndarray, part: Segment) -> list[float]:
 
 
 def _rms(sounds: Sequence[Audio]) -> float:
-    power = sum(mean_power(sound.samples) * sound.duration_s for sound in sounds)
+    power = sum(energy_of(sound) ** 2 * sound.duration_s for sound in sounds)
     return round(float(np.sqrt(power / sum(sound.duration_s for sound in sounds))), 6)
