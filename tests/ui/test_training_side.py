@@ -185,6 +185,14 @@ def test_the_order_of_the_rows_does_not_matter(table: Metadata) -> None:
     assert with_rows(sheet, rows[::-1]).edits == {"two.wav": {"Genre": "calypso"}}
 
 
+def test_rows_that_were_filtered_away_keep_what_was_typed(table: Metadata) -> None:
+    sheet = typed(open_sheet(table), "two.wav", "Genre", "mento")
+    others = [row for row in rows_of(sheet) if row[0] != "two.wav"]
+    assert others
+    assert with_rows(sheet, others).edits == {"two.wav": {"Genre": "mento"}}
+    assert with_rows(sheet, rows_of(open_sheet(table))).edits == {}  # shown as it is stored: taken back
+
+
 @pytest.mark.parametrize(
     "row", [["other.wav", *[""] * 6], ["one.wav"], ["../one.wav", *[""] * 6], [None] * 7]
 )

@@ -114,10 +114,12 @@ def rows_of(sheet: Sheet) -> list[list[str]]:
 def with_rows(sheet: Sheet, rows: Sequence[Sequence[Any]], trigger: str | None = None) -> Sheet:
     """A sheet with what is in the table now; rows are known by their file, in whatever order they are shown.
 
+    What was typed into rows that are not shown, since somebody filtered them away, stays.
+
     Raises:
         MetadataError: If a row is of no file of the set.
     """
-    edits = {}
+    edits = dict(sheet.edits)
     for row in rows:
         file, *cells = ["" if cell is None else str(cell) for cell in row]
         if file not in sheet.base or len(cells) != len(COLUMNS):
@@ -127,6 +129,7 @@ def with_rows(sheet: Sheet, rows: Sequence[Sequence[Any]], trigger: str | None =
             for column, cell, text in zip(COLUMNS, cells, sheet.base[file], strict=True)
             if _plain(cell) != text
         }
+        edits.pop(file, None)
         if typed:
             edits[file] = typed
     words = " ".join((trigger or "").split())
