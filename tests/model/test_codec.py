@@ -175,10 +175,8 @@ def test_a_long_song_decodes_by_default_as_if_whole(codec):
 
 def test_a_song_of_three_minutes_takes_hardly_more_memory_than_one_of_half_a_minute():
     half, three = (_decoding_peak(seconds) for seconds in (30, 180))
-    more = 150 * RATE_HZ * 4
-    assert (
-        three - half < 6 * more
-    )  # the sound and a copy or two; with every chunk's spectra kept it was 23 times
+    more = 150 * RATE_HZ * 4  # bytes of sound
+    assert three - half < 6 * more  # some copies of it; with the spectra of all chunks it was 23 times
 
 
 def _decoding_peak(seconds: int) -> int:

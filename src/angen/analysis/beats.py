@@ -39,10 +39,7 @@ def coarse_pulse(strength: Float, bpm: float) -> Array:
     count, reach, block = len(local), int(steps[0]), int(steps[-1])
     score = np.concatenate([np.zeros(reach), local])  # the first `reach` entries lie before the recording
     earlier = np.lib.stride_tricks.sliding_window_view(score, len(steps))  # row t: what lies `steps` before t
-    own, by_step = (
-        score[reach:],
-        earlier.T,
-    )  # a maximum along frames is several times as fast as one along steps
+    own, by_step = score[reach:], earlier.T  # maxima along frames are faster than along steps
     for first in range(0, count, block):  # frames closer than the shortest step do not depend on each other
         here = slice(first, min(first + block, count))
         options = np.maximum.reduce(by_step[:, here] - penalty[:, None], axis=0, initial=0.0)
