@@ -104,6 +104,7 @@ def test_rows_that_fill_do_not_close_the_cell_that_is_typed_into(
     songs = [write_song(tmp_path / f"song {n}.wav", 8.0, seed=n) for n in range(3)]
     with served(tmp_path / "workspace") as studio:
         page = opened(window(), studio, "user_audio", "#analyze")
+        expect(page.locator("#metadata [aria-label='Add row']")).to_be_hidden()
         page.set_input_files("#upload input[type=file]", songs)
         expect(page.get_by_text("3 recordings added to my-music.")).to_be_visible()
         page.click("#analyze")

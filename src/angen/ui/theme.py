@@ -140,6 +140,9 @@ table.losses caption, table.verdicts caption { text-align: left; padding: .25rem
 .dark .cuts line { stroke: #ff8f7e; }
 .cuts figcaption { font-size: .85rem; overflow-wrap: anywhere; }
 .empty { color: var(--body-text-color-subdued); margin: .25rem 0; max-width: 46rem; }
+/* Rows are recordings and columns what is known of them: nobody adds or deletes either in a table. */
+.add-row-button, .body-cell .cell-menu-button,
+.cell-menu button:is([aria-label*=" row"], [aria-label*=" column"]) { display: none !important; }
 .log textarea { font-family: var(--font-mono); font-size: .8rem; }
 """
 
