@@ -16,6 +16,8 @@ from angen.analysis.parts import Part, hear_file, is_long, merged
 from angen.audio import Audio, read_audio
 from angen.errors import SilentAudioError, TruncatedAudioError
 
+from ..peak import TELL_PEAK
+
 
 @pytest.fixture
 def short_parts(monkeypatch):
@@ -155,14 +157,11 @@ def test_memory_does_not_grow_with_the_length_of_a_file(tmp_path):
         with soundfile.SoundFile(path, "w", 44100, 2, "PCM_16") as file:
             for _ in range(minutes):
                 file.write(loop)
-        script = (
-            "import sys; from angen.analysis import analyze; analyze(sys.argv[1]);"
-            "print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0].split()[1])"
-        )
+        script = "import sys; from angen.analysis import analyze; analyze(sys.argv[1])" + TELL_PEAK
         done = subprocess.run(
             [sys.executable, "-c", script, path], capture_output=True, text=True, check=True
         )
-        peaks.append(int(done.stdout) / 1024)
+        peaks.append(int(done.stdout) / 2**20)
         path.unlink()
     assert peaks[1] < 1.15 * peaks[0]
     assert max(peaks) < 800

@@ -24,6 +24,8 @@ from angen.model.codec import (
 from angen.model.network import load_weights
 from angen.model.tiny import packaged_weights
 
+from ..peak import TELL_PEAK
+
 
 def sine(hertz, seconds=1.0, level=0.3):
     return level * torch.sin(2 * math.pi * hertz * torch.arange(int(seconds * RATE_HZ)) / RATE_HZ)[None]
@@ -182,12 +184,13 @@ def test_a_song_of_three_minutes_takes_hardly_more_memory_than_one_of_half_a_min
 def _decoding_peak(seconds: int) -> int:
     """Bytes at the most of a process that decodes so much with the packaged codec."""
     code = (
-        "import re, torch; from pathlib import Path; from angen.model import AngenTiny; model = AngenTiny(); "
-        f"model.decode(torch.zeros({seconds} * 25 // 2, model.codec.channels)); "
-        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())[1])"
+        "import torch; from angen.model import AngenTiny; model = AngenTiny(); "
+        f"model.decode(torch.zeros({seconds} * 25 // 2, model.codec.channels))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return int(done.stdout) * 1024
+    done = subprocess.run(
+        [sys.executable, "-c", code + TELL_PEAK], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
 
 
 def test_items_of_a_batch_do_not_meet(codec):

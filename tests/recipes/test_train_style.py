@@ -72,15 +72,18 @@ def test_the_vectors_get_their_length_and_no_bias(trained, known):
     assert float(vectors.square().mean().sqrt()) == pytest.approx(LENGTH, rel=1e-3)
 
 
+def _state_of(encoder, folder):
+    """The state of a flow with this encoder."""
+    mean = {f"style.{name}": value for name, value in encoder.state_dict().items()}
+    torch.save({"mean": mean}, folder / "state.pt")
+    return folder / "state.pt"
+
+
 def test_an_encoder_taught_further_reads_on_and_stays_near_what_a_flow_has_learnt(
     trained, known, reader, tmp_path
 ):
     former = trained[0]
-    torch.save(
-        {"mean": {f"style.{name}": value for name, value in former.state_dict().items()}},
-        tmp_path / "state.pt",
-    )
-    start = begun(tmp_path / "state.pt")
+    start = begun(_state_of(former, tmp_path))
     data, sizes = known
     told = data.sentences[::7], data.tempi[::7], data.ids[::7]
     before = start(*told).detach()
@@ -95,10 +98,6 @@ def test_words_that_an_encoder_did_not_know_begin_at_zero(tmp_path):
     from angen.model.text import StyleEncoder
 
     small = StyleEncoder(50)
-    torch.save(
-        {"mean": {f"style.{name}": value for name, value in small.state_dict().items()}},
-        tmp_path / "state.pt",
-    )
-    grown = begun(tmp_path / "state.pt")
+    grown = begun(_state_of(small, tmp_path))
     assert torch.equal(grown.words.weight[:51], small.words.weight)
     assert not grown.words.weight[51:].any()

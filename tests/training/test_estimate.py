@@ -19,6 +19,8 @@ from angen.training.config import targets_of
 from angen.training.estimate import _kept_bytes, _Layers
 from angen.training.recompute import recomputed
 
+from ..peak import TELL_PEAK
+
 FRAMES, HELD_OUT = [20, 8, 5, 13, 16], [16, 11]
 
 
@@ -133,7 +135,7 @@ def _kept(tiny: AngenTiny, config: TrainConfig) -> int:
 
 
 PROCESS = r"""
-import json, re, sys
+import json, sys
 from pathlib import Path
 import torch
 from angen.model import load_model
@@ -142,8 +144,6 @@ model = load_model()
 words, beats = model.conditions("calypso"), model.beats([0.0], [0.0], 200)
 clip = TrainingClip("a", "a", ClipVersion(torch.randn(200, model.facts.latent_channels), beats, (words,)))
 train(model, [clip], [clip], TrainConfig(**json.loads(sys.argv[2])), Path(sys.argv[1]))
-# Not ru_maxrss: that counts what the process that began this one had.
-print(int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) * 1024)
 """
 
 
@@ -183,7 +183,13 @@ class TestMemory:
         self, tiny: AngenTiny, how: dict[str, Any], tmp_path: Path
     ) -> None:
         said = estimate(tiny, [200], [96], TrainConfig(max_steps=3, **how), tokens_per_s=1.0).memory_bytes
-        words = [sys.executable, "-c", PROCESS, str(tmp_path), json.dumps({"max_steps": 3, **how})]
+        words = [
+            sys.executable,
+            "-c",
+            PROCESS + TELL_PEAK,
+            str(tmp_path),
+            json.dumps({"max_steps": 3, **how}),
+        ]
         ended = subprocess.run(words, capture_output=True, text=True, timeout=300, check=True)
         assert (
             0.6 < int(ended.stdout) / said < 1.9

@@ -140,9 +140,7 @@ def _upload_and_hear(page: Page, studio: Studio, songs: list[Path]) -> None:
 
 def _correct_the_table(page: Page, studio: Studio, window: Callable[..., Page]) -> None:
     """An impossible cell is told and kept; the edit outlives a reload; another window is told of a conflict."""
-    type_into(
-        page, 0, 2, "fast", pause_ms=800
-    )  # the page looks at its jobs meanwhile, and must not close the cell
+    type_into(page, 0, 2, "fast", pause_ms=800)  # meanwhile the page looks at its jobs; the cell stays open
     expect(page.get_by_text("1 unsaved change")).to_be_visible()
     page.wait_for_function("localStorage.getItem('angen-user-audio').includes('fast')")  # to its last letter
     page.click("#save")

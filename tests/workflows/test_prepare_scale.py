@@ -19,6 +19,8 @@ from angen.settings import Settings
 from angen.workflows.prepare import Work, prepare_dataset
 from angen.workflows.spread import Outcome, Spread, spread_from, spreading
 
+from ..peak import TELL_PEAK
+
 
 def write_songs(folder: Path, count: int, seconds: float = 1.5) -> Path:
     """Short songs of random notes, each its own."""
@@ -96,19 +98,18 @@ def test_two_processes_make_the_same_dataset_as_one(tmp_path: Path) -> None:
 
 
 _MEASURED = r"""
-import re, sys
+import sys
 from pathlib import Path
 from angen.settings import Settings
 from angen.workflows.prepare import prepare_dataset
 from angen.workflows.spread import Spread
 made = prepare_dataset(Settings(Path(sys.argv[1])), "x", [sys.argv[2]], spread=Spread(workers=1))
-# Not ru_maxrss: that counts what the process that began this one had.
-print(made.info.songs, int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) * 1024)
+print(made.info.songs)
 """
 
 
 def _memory_bytes(home: Path, songs: Path) -> tuple[int, int]:
-    words = [sys.executable, "-c", _MEASURED, str(home), str(songs)]
+    words = [sys.executable, "-c", _MEASURED + TELL_PEAK, str(home), str(songs)]
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     return int(told[0]), int(told[1])
 

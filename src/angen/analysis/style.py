@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from angen.analysis.spectrum import Float, magnitude_blocks, triangles
+from angen.analysis.spectrum import Float, magnitude_blocks, rms, triangles
 from angen.audio import Audio
 from angen.files import atomic_path
 
@@ -47,19 +47,15 @@ def style_features(audio: Audio, *, window_s: float = 7.68) -> Float:
     starts = list(range(0, len(signal) - length + 1, length))
     if len(signal) - starts[-1] - length >= length / 2:
         starts.append(len(signal) - length)
-    least_rms = max(0.1 * _rms(signal), 1e-6)
+    least_rms = max(0.1 * rms(signal), 1e-6)
     filters = slaney_filters().T.copy()
     rows = []
     for start in starts:
         window = signal[start : start + length]
-        levelled = window * np.float32(COMMON_RMS / max(_rms(window), least_rms))
+        levelled = window * np.float32(COMMON_RMS / max(rms(window), least_rms))
         blocks = [magnitude @ filters for _, magnitude in magnitude_blocks(levelled, SIZE, HOP)]
         rows.append(_statistics(np.log(np.concatenate(blocks) + np.float32(FLOOR))))
     return np.stack(rows)
-
-
-def _rms(samples: Float) -> float:
-    return float(np.sqrt(np.dot(samples, samples) / samples.size))
 
 
 def _statistics(log_mel: Float) -> Float:

@@ -76,7 +76,7 @@ let angenSeconds = 0, angenBeats = 0;
 setInterval(() => {
   const calm = Date.now() - angenPressed > 10_000 && document.querySelector(".strip [data-idle]");
   if (document.hidden || (angenSeconds++ % 4 && calm)) return;
-  for (const heart of document.querySelectorAll(".heart textarea, .heart input")) {
+  for (const heart of document.querySelectorAll(".heart textarea")) {
     if (heart.closest(".column").offsetParent === null) continue;
     heart.value = ++angenBeats;
     heart.dispatchEvent(new Event("input", { bubbles: true }));
