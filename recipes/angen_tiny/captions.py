@@ -314,5 +314,5 @@ _KINDS: tuple[Callable[[Labels, np.random.Generator], str], ...] = (
     _players,
     _wording,
     _energy,
-    _wording,
+    *[_wording] * 3,
 )

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from angen.model.codec import FFT, FRAME_SAMPLES, HOP, MELS, PATCH, Codec, mel_filters
 from angen.model.phase import coherent_phases
@@ -29,6 +30,7 @@ from recipes.angen_tiny.corpus import Corpus, load_corpus
 CHANNELS = 96
 COMPRESSION = 0.6  # latents are divided by this power of their deviation
 RESOLUTIONS = ((4096, 200), (2048, 160), (1024, 96), (512, 64), (240, 24))
+TEXTURE_SAMPLES = 7680  # 0.32 s over which grain is compared
 FINE_SHARE = 0.4  # of the loss on the fine spectrum, from which the phases of held tones follow
 BATCH = 10
 CROP = 16 * FRAME_SAMPLES
@@ -68,7 +70,9 @@ def _magnitude(audio: Tensor, fft: int, hop: int = 0) -> Tensor:
     return (spectrum.real.square() + spectrum.imag.square() + 1e-7).sqrt()
 
 
-def spectral_loss(made: Tensor, real: Tensor, rng: np.random.Generator, filters: dict[int, Tensor]) -> Tensor:
+def spectral_loss(
+    made: Tensor, real: Tensor, rng: np.random.Generator, filters: dict[int, Tensor], texture: float
+) -> Tensor:
     """Spectral distance at one of the three longer and one of the two shorter windows."""
     total = made.new_zeros(())
     for fft, _ in (RESOLUTIONS[rng.integers(3)], RESOLUTIONS[3 + rng.integers(2)]):
@@ -76,13 +80,30 @@ def spectral_loss(made: Tensor, real: Tensor, rng: np.random.Generator, filters:
         log = ((a + 1e-3).log() - (b + 1e-3).log()).abs().mean()
         convergence = ((a - b).square().sum((1, 2)).sqrt() / (b.square().sum((1, 2)).sqrt() + 1e-3)).mean()
         mel_a, mel_b = filters[fft] @ a, filters[fft] @ b
-        mel = ((mel_a + 1e-4).log() - (mel_b + 1e-4).log()).abs().mean()
+        log_mel_a, log_mel_b = (mel_a + 1e-4).log(), (mel_b + 1e-4).log()
+        mel = (log_mel_a - log_mel_b).abs().mean()
         total = total + 0.5 * log + 0.3 * convergence + 1.5 * mel
+        total = total + texture * texture_loss(log_mel_a, log_mel_b, 4 * TEXTURE_SAMPLES // fft)
     return total / 2
 
 
+def texture_loss(made: Tensor, real: Tensor, frames: int) -> Tensor:
+    """How much log-mel spectra (B, bands, T) move from frame to frame, compared over stretches of `frames`.
+
+    What a codec has lost it cannot foretell, and the least distance is to draw nothing where something was: sound
+    without grain. This asks for as much of it as there was, not for the same.
+    """
+    moved = (F.avg_pool1d(x.diff(dim=-1).abs(), frames, max(1, frames // 2)) for x in (made, real))
+    return torch.sub(*moved).abs().mean()
+
+
 def train_decoder(
-    corpora: Sequence[Path], out: Path, minutes: float, threads: int, start: Path | None = None
+    corpora: Sequence[Path],
+    out: Path,
+    minutes: float,
+    threads: int,
+    start: Path | None = None,
+    texture: float = 0.0,
 ) -> None:
     """Train until the minutes are used, on each corpus alike; save every two of them."""
     torch.set_num_threads(threads)
@@ -122,7 +143,7 @@ def train_decoder(
             wanted = (_magnitude(real, FFT, HOP)[..., :-1].transpose(1, 2) + 3e-3).log()
         with torch.autocast("cpu", torch.bfloat16):
             made = codec.decoder(hidden, log_mel, waves)
-        loss = spectral_loss(made.float(), real, rng, filters)
+        loss = spectral_loss(made.float(), real, rng, filters, texture)
         loss = loss + FINE_SHARE * (fine - wanted).abs().mean()
         optimiser.zero_grad()
         loss.backward()
@@ -200,6 +221,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="recordings, half of every batch")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="state of a former decoder to begin with")
+    parser.add_argument("--texture", type=float, default=0.0, help="weight of the grain in the loss")
     parser.add_argument("--minutes", type=float, default=25.0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -207,7 +229,7 @@ def main() -> None:
         fit_components(options.corpus, options.out)
     elif options.stage == "decoder":
         corpora = [options.corpus, *([options.real] if options.real else [])]
-        train_decoder(corpora, options.out, options.minutes, options.threads, options.start)
+        train_decoder(corpora, options.out, options.minutes, options.threads, options.start, options.texture)
     else:
         evaluate(options.corpus, options.out)
 

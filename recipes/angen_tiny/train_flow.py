@@ -11,7 +11,7 @@
 `train` resumes from `OUT/state.pt`; the schedule runs on the minutes of training done; `--start` begins with the
 running means of another run. Crops of four blocks at random places of a clip and random rotary positions; a time
 for each block, logit-normal; the past is slightly noised; words, style, both, tempo, beats, form and key are
-each dropped now and then. With `--real`, three crops of eight are real recordings.
+each dropped now and then, the last four often together. With `--real`, three crops of eight are real recordings.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ REAL_SHARE = 3  # crops of a batch that are real recordings, where there are any
 WORD_SCALE = (
     2.4  # of word vectors at the start: they stand beside a time embedding of 3.8 in every text token
 )
+BARE = 0.35  # share of crops told nothing but a prompt
 RATE = 1.2e-3
 EMA = 0.999
 _KEPT = ("style", "tempo_bpm", "beats_s", "downbeats_s", "sections", "ends_s", "captions", "key")
@@ -170,6 +171,31 @@ def joined(first: Corpus, second: Corpus) -> Corpus:
     return Corpus(*(torch.cat(pair) for pair in pairs))
 
 
+@dataclass
+class Told:
+    """What each crop of a batch is told beside its prompt: booleans, (crops,).
+
+    Most people give a prompt and nothing else. Were all of this left out one by one, that case would come once in two
+    hundred crops, and so would the null branch that guidance leads away from.
+    """
+
+    beats: Tensor
+    form: Tensor
+    key: Tensor
+    tempo: Tensor
+
+    @classmethod
+    def drawn(cls, is_real: Tensor, generator: torch.Generator) -> Told:
+        """Draw it for crops of which some are recordings, whose beats are heard and not known."""
+
+        def chance(share: float) -> Tensor:
+            return torch.rand(len(is_real), generator=generator) < share
+
+        bare = chance(BARE)
+        beats, form, key, tempo = (~(bare | chance(share)) for share in (0.1, 0.3, 0.3, 0.2))
+        return cls(beats & ~(is_real & chance(0.4)), form, key, tempo)
+
+
 def batch_loss(
     network: DiT,
     style: StyleEncoder,
@@ -210,11 +236,9 @@ def batch_loss(
     context = clean
     drop_words = drop_style = torch.zeros(count, dtype=torch.bool)
     if training:
-        is_real = clips >= (composed or len(data.latents))
-        beats = beats * (~(chance(0.2) | (is_real & chance(0.4))))[:, None, None]
-        form = form * (~chance(0.3))[:, None, None]
-        keys = keys * (~chance(0.3))[:, None]
-        tempi = tempi * ~chance(0.3)
+        told = Told.drawn(clips >= (composed or len(data.latents)), generator)
+        beats, form = beats * told.beats[:, None, None], form * told.form[:, None, None]
+        keys, tempi = keys * told.key[:, None], tempi * told.tempo
         sentences = sentences + 0.15 * torch.randn(sentences.shape, generator=generator) / 128**0.5
         both = chance(0.1)
         drop_words, drop_style = both | chance(0.1), both | chance(0.1)

@@ -107,7 +107,7 @@ def begun(start: Path) -> StyleEncoder:
 
 
 def taught(
-    encoder: StyleEncoder, data: Captions, sizes: dict[str, int], passes: int = 4
+    encoder: StyleEncoder, data: Captions, sizes: dict[str, int], passes: int = 8
 ) -> tuple[StyleEncoder, nn.ModuleDict]:
     """An encoder that a flow has learnt to obey, taught new captions without leaving its vectors far behind."""
     torch.manual_seed(0)
