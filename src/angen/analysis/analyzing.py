@@ -14,7 +14,7 @@ from angen.analysis.levels import instruments_of, loudness_of
 from angen.analysis.record import Analysis
 from angen.analysis.rhythm import Rhythm, hear_rhythm
 from angen.analysis.segments import segments_between
-from angen.analysis.spectrum import Float, Spectrum, listened, one_channel, rms, spectrum_of
+from angen.analysis.spectrum import Float, Spectrum, signal_and_rms, spectrum_of
 from angen.analysis.tagger import Tags, hear_tags
 from angen.analysis.wording import description_of, mood_of
 from angen.audio import Audio
@@ -77,9 +77,10 @@ def analyze_audio(audio: Audio) -> Analysis:
 
 def hear(audio: Audio) -> Heard:
     """Hear a recording, and keep the spectra that were made for it."""
-    mono = one_channel(audio)
-    measured = Measured(audio.duration_s, audio.rate_hz, audio.channels, loudness_of(audio), rms(mono))
-    return hear_signal(listened(mono, audio.rate_hz), measured)
+    signal, energy = signal_and_rms(audio)
+    return hear_signal(
+        signal, Measured(audio.duration_s, audio.rate_hz, audio.channels, loudness_of(audio), energy)
+    )
 
 
 def hear_signal(signal: Float, measured: Measured) -> Heard:

@@ -112,9 +112,11 @@ def _attack_curve(signal: Float) -> Array:
     """Rise of the log level of the wave and of its slope (which favours high sounds), every 2.9 ms."""
     blocks = len(signal) // _ATTACK_SAMPLES
     curve = np.zeros(blocks)
-    for wave in (signal, np.diff(signal, prepend=signal[:1])):
+    slope = np.zeros_like(signal)
+    np.subtract(signal[1:], signal[:-1], out=slope[1:])
+    for wave in (signal, slope):
         framed = wave[: blocks * _ATTACK_SAMPLES].reshape(blocks, _ATTACK_SAMPLES)
-        level = np.sqrt(np.einsum("ij,ij->i", framed, framed) / _ATTACK_SAMPLES)
+        level = np.sqrt(np.linalg.vecdot(framed, framed) / _ATTACK_SAMPLES)
         loudness = np.log1p(20 * level / max(float(level.mean()), 1e-9))
         curve[2:] += np.maximum(loudness[2:] - np.maximum(loudness[1:-1], loudness[:-2]), 0)
     return curve

@@ -43,38 +43,68 @@ def listening_signal(audio: Audio) -> Float:
     Returns:
         float32, shape (samples,).
     """
-    return listened(one_channel(audio), audio.rate_hz)
+    return signal_and_rms(audio)[0]
 
 
-def listened(mono: Float, rate_hz: int) -> Float:
-    """The listening signal of what `one_channel` gave, shape (samples,)."""
-    if rate_hz != RATE_HZ:
-        resampled = soxr.resample(mono, rate_hz, RATE_HZ, quality="LQ")
-        mono = resampled if resampled.size else mono[:1]
-    return at_common_level(mono)
+def signal_and_rms(audio: Audio) -> tuple[Float, float]:
+    """The listening signal, and the root mean square of what `one_channel` gives of the recording.
+
+    Channels are mixed and resampled a piece at a time, while it lies in the cache.
+    """
+    samples, rate_hz = audio.samples, audio.rate_hz
+    count = samples.shape[1]
+    resampler = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, quality="LQ")
+    signal = np.empty(round(count * RATE_HZ / rate_hz) + 64, np.float32)
+    power, whole, filled = 0.0, 0.0, 0
+    for first in range(0, count, BLOCK_SAMPLES):
+        block = samples[:, first : first + BLOCK_SAMPLES]
+        mono = _mixed(block)
+        power += float(np.dot(mono, mono))
+        whole += mean_power(block) * mono.size
+        if resampler:
+            mono = resampler.resample_chunk(mono, last=first + BLOCK_SAMPLES >= count)
+        signal[filled : filled + len(mono)] = mono
+        filled += len(mono)
+    if _cancels(samples, power, whole):
+        return signal_and_rms(Audio(samples[:1], rate_hz))
+    return _at_common_level(signal[:filled] if filled else samples[0, :1].copy()), math.sqrt(
+        power / max(count, 1)
+    )
 
 
 def at_common_level(signal: Float) -> Float:
     """A signal scaled to an RMS of 0.1; silence stays silence."""
+    return _at_common_level(signal.copy())
+
+
+def _at_common_level(signal: Float) -> Float:
+    """The same in place."""
     level = rms(signal)
-    return np.asarray(signal * np.float32(LISTENING_RMS / level)) if level > 0 else signal
+    if level > 0:
+        signal *= np.float32(LISTENING_RMS / level)
+    return signal
 
 
 def one_channel(audio: Audio) -> Float:
     """The mean of the channels, or the first alone where they cancel each other; shape (samples,)."""
-    mono = _mixed(audio)
-    cancels = audio.channels > 1 and rms(mono) < 0.1 * math.sqrt(mean_power(audio.samples))
-    return np.asarray(audio.samples[0]) if cancels else mono
+    samples, mono = audio.samples, _mixed(audio.samples)
+    cancels = _cancels(samples, float(np.dot(mono, mono)), mean_power(samples) * mono.size)
+    return np.asarray(samples[0]) if cancels else mono
 
 
-def _mixed(audio: Audio) -> Float:
-    """The mean of the channels, added one by one: several times as fast as a mean over an axis."""
-    if audio.channels == 1:
-        return np.asarray(audio.samples[0])
-    total = audio.samples[0] + audio.samples[1]
-    for channel in audio.samples[2:]:
+def _cancels(samples: Float, power: float, whole: float) -> bool:
+    """Whether the channels' mean has less than a hundredth of the mean power of the channels."""
+    return len(samples) > 1 and power < 0.01 * whole
+
+
+def _mixed(samples: Float) -> Float:
+    """The mean of channels (channels, samples), added one by one: several times as fast as a mean over an axis."""
+    if len(samples) == 1:
+        return np.asarray(samples[0])
+    total = samples[0] + samples[1]
+    for channel in samples[2:]:
         total += channel
-    total /= np.float32(audio.channels)
+    total *= np.float32(1 / len(samples))
     return np.asarray(total)
 
 
