@@ -26,6 +26,12 @@ def test_a_record_refuses_what_is_not_sound(samples, rate_hz, error):
         Audio(samples, rate_hz)
 
 
+def test_channels_that_cancel_are_heard_by_the_first():
+    left = np.sin(np.arange(1000, dtype=np.float32))
+    assert Audio(np.stack([left, -left]), 44_100).mono().samples.tolist() == [left.tolist()]
+    assert np.abs(Audio(np.stack([left, -0.5 * left]), 44_100).mono().samples[0] - left / 4).max() < 1e-6
+
+
 def test_mono_is_the_mean_of_the_channels():
     stereo = Audio(np.array([[1.0, 0.0], [0.0, 0.5]], np.float32), 100)
     assert stereo.mono().samples.tolist() == [[0.5, 0.25]]

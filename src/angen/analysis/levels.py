@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from angen.analysis.spectrum import Spectrum, one_channel, rms
+from angen.analysis.spectrum import Spectrum, rms
 from angen.audio import Audio
 from angen.audio.loudness import HOP_S, channel_weights, hop_power, integrated_lufs, k_weighting
 
@@ -22,7 +22,7 @@ _BASS_SHARE, _BASS_LEVEL = 0.1, 0.4
 
 def energy_of(audio: Audio) -> float:
     """Root mean square of the channels' mean (of the first where they cancel each other), linear, 0 to 1."""
-    return rms(one_channel(audio))
+    return rms(audio.mono().samples[0])
 
 
 def loudness_of(audio: Audio) -> float | None:

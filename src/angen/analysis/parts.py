@@ -29,7 +29,7 @@ from angen.analysis.analyzing import (
 from angen.analysis.key import Key, key_named
 from angen.analysis.levels import loudness_hops
 from angen.analysis.record import Analysis
-from angen.analysis.spectrum import RATE_HZ, Float, at_common_level, one_channel
+from angen.analysis.spectrum import RATE_HZ, Float, at_common_level
 from angen.analysis.wording import mood_of
 from angen.audio import Audio, check_audio, read_audio, read_facts
 from angen.audio.loudness import integrated_lufs
@@ -153,7 +153,7 @@ class _PartListener:
             audio = Audio(np.ascontiguousarray(np.concatenate(self._waiting, axis=1)), self._rate_hz)
             self._waiting, self._waiting_samples = [], 0
             self._hops.append(loudness_hops(audio))
-            mono = one_channel(audio)
+            mono = audio.mono().samples[0]
             self._power += float(np.dot(mono, mono))
             self._samples += mono.size
         if self._rate_hz != RATE_HZ:

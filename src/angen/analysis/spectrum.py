@@ -19,7 +19,7 @@ import soxr
 from numpy.typing import NDArray
 
 from angen.audio import Audio
-from angen.audio.meter import mean_power
+from angen.audio.record import is_cancelled, mean_of_channels, sum_of_squares
 
 Float = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ def listening_signal(audio: Audio) -> Float:
 
 
 def signal_and_rms(audio: Audio) -> tuple[Float, float]:
-    """The listening signal, and the root mean square of what `one_channel` gives of the recording.
+    """The listening signal, and the root mean square of the recording in mono.
 
     Channels are mixed and resampled a piece at a time, while it lies in the cache.
     """
@@ -58,14 +58,14 @@ def signal_and_rms(audio: Audio) -> tuple[Float, float]:
     power, whole, filled = 0.0, 0.0, 0
     for first in range(0, count, BLOCK_SAMPLES):
         block = samples[:, first : first + BLOCK_SAMPLES]
-        mono = _mixed(block)
+        mono = mean_of_channels(block)
         power += float(np.dot(mono, mono))
-        whole += mean_power(block) * mono.size
+        whole += sum_of_squares(block)
         if resampler:
             mono = resampler.resample_chunk(mono, last=first + BLOCK_SAMPLES >= count)
         signal[filled : filled + len(mono)] = mono
         filled += len(mono)
-    if _cancels(samples, power, whole):
+    if is_cancelled(power, whole, len(samples)):
         return signal_and_rms(Audio(samples[:1], rate_hz))
     return _at_common_level(signal[:filled] if filled else samples[0, :1].copy()), math.sqrt(
         power / max(count, 1)
@@ -83,29 +83,6 @@ def _at_common_level(signal: Float) -> Float:
     if level > 0:
         signal *= np.float32(LISTENING_RMS / level)
     return signal
-
-
-def one_channel(audio: Audio) -> Float:
-    """The mean of the channels, or the first alone where they cancel each other; shape (samples,)."""
-    samples, mono = audio.samples, _mixed(audio.samples)
-    cancels = _cancels(samples, float(np.dot(mono, mono)), mean_power(samples) * mono.size)
-    return np.asarray(samples[0]) if cancels else mono
-
-
-def _cancels(samples: Float, power: float, whole: float) -> bool:
-    """Whether the channels' mean has less than a hundredth of the mean power of the channels."""
-    return len(samples) > 1 and power < 0.01 * whole
-
-
-def _mixed(samples: Float) -> Float:
-    """The mean of channels (channels, samples), added one by one: several times as fast as a mean over an axis."""
-    if len(samples) == 1:
-        return np.asarray(samples[0])
-    total = samples[0] + samples[1]
-    for channel in samples[2:]:
-        total += channel
-    total *= np.float32(1 / len(samples))
-    return np.asarray(total)
 
 
 def rms(samples: Float) -> float:

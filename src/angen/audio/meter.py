@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from angen.audio.record import Audio
+from angen.audio.record import Audio, sum_of_squares
 
 _PEAK_FRAME, _PEAK_TAPS, _FRAMES_AT_ONCE = 4096, 64, 8
 
@@ -27,7 +27,7 @@ def rms_db(audio: Audio) -> float:
 
 def mean_power(samples: NDArray[np.float32]) -> float:
     """The mean square over all channels. Samples are finite."""
-    return sum(float(np.dot(channel, channel)) for channel in samples) / samples.size
+    return sum_of_squares(samples) / samples.size
 
 
 def true_peak(audio: Audio) -> float:

@@ -55,10 +55,13 @@ class Audio:
         return int(self.samples.shape[1]) / self.rate_hz
 
     def mono(self) -> Audio:
-        """The mean of the channels, as one channel."""
+        """The mean of the channels as one channel; the first alone where they cancel each other (one is inverted)."""
         if self.channels == 1:
             return self
-        return Audio(self.samples.mean(axis=0, dtype=np.float32, keepdims=True), self.rate_hz)
+        mean = mean_of_channels(self.samples)
+        if is_cancelled(float(np.dot(mean, mean)), sum_of_squares(self.samples), self.channels):
+            mean = self.samples[0]
+        return Audio(mean[None], self.rate_hz)
 
     def resampled(self, rate_hz: int, *, quality: Quality = "HQ") -> Audio:
         """The same sound at another rate, at least one sample of it.
@@ -91,3 +94,24 @@ class Audio:
                 f"{start_s} to {end_s} s holds nothing of a recording of {self.duration_s:.3f} s"
             )
         return Audio(self.samples[:, first:last], self.rate_hz)
+
+
+def mean_of_channels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of channels (channels, samples), added one by one: several times as fast as a mean over an axis."""
+    if len(samples) == 1:
+        return np.asarray(samples[0])
+    total = samples[0] + samples[1]
+    for channel in samples[2:]:
+        total += channel
+    total *= np.float32(1 / len(samples))
+    return np.asarray(total)
+
+
+def is_cancelled(of_mean: float, of_all: float, channels: int) -> bool:
+    """Whether the mean of channels has less than 1 % of their mean power, by sums of squares."""
+    return channels > 1 and of_mean < 0.01 * of_all / channels
+
+
+def sum_of_squares(samples: NDArray[np.float32]) -> float:
+    """Of all channels (channels, samples)."""
+    return sum(float(np.dot(channel, channel)) for channel in samples)

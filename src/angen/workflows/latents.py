@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from angen.analysis import transposed
-from angen.analysis.spectrum import one_channel
 from angen.audio import Audio, read_audio
 from angen.dataset import ClipRecord, Dataset, Split
 from angen.files import atomic_path, remove_left_overs
@@ -106,7 +105,7 @@ def levelled_clip(dataset: Dataset, record: ClipRecord, facts: ModelFacts) -> Au
     """A clip's sound in mono, its song brought to the level of the model."""
     audio = read_audio(dataset.audio_path(record))
     gain = np.float32(10 ** (song_gain_db(record, facts.level) / 20))
-    return Audio(one_channel(audio)[None] * gain, audio.rate_hz)
+    return Audio(audio.mono().samples * gain, audio.rate_hz)
 
 
 def _version(
