@@ -93,7 +93,7 @@ def texture_loss(made: Tensor, real: Tensor, frames: int) -> Tensor:
     What a codec has lost it cannot foretell, and the least distance is to draw nothing where something was: sound
     without grain. This asks for as much of it as there was, not for the same.
     """
-    moved = (F.avg_pool1d(x.diff(dim=-1).abs(), frames, max(1, frames // 2)) for x in (made, real))
+    moved = (F.avg_pool1d(x.diff(dim=-1).abs(), frames, frames // 2) for x in (made, real))
     return torch.sub(*moved).abs().mean()
 
 

@@ -78,17 +78,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name in ("codec", "flow", "text", "corpus"):
+    for name in ("codec", "flow", "text"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--real", type=Path, help="corpus of recordings, whose attribution goes along")
     parser.add_argument("--real-validation", type=Path, nargs="*", default=[])
-    parser.add_argument("--keep-style-space", action="store_true", help="do not fit the style space again")
+    parser.add_argument(
+        "--corpus", type=Path, help="composed clips to fit the style space to; without it, it stays"
+    )
     options = parser.parse_args()
     pack_weights(options.codec, options.flow, options.text)
     if options.real:
         works = json.loads((options.real / "attribution.json").read_text())
         write_json(WEIGHTS / "ATTRIBUTION.json", works)
-    if not options.keep_style_space:
+    if options.corpus:
         fit_style_space([options.corpus, *options.real_validation])
     names = sorted(path.name for path in WEIGHTS.iterdir() if path.suffix in (".safetensors", ".json"))
     hashes = {name: content_hash(WEIGHTS / name) for name in names if name != "hashes.json"}

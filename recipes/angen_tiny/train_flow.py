@@ -176,7 +176,7 @@ class Told:
     """What each crop of a batch is told beside its prompt: booleans, (crops,).
 
     Most people give a prompt and nothing else. Were all of this left out one by one, that case would come once in two
-    hundred crops, and so would the null branch that guidance leads away from.
+    hundred crops, and the null branch that guidance then leads away from ten times less often.
     """
 
     beats: Tensor

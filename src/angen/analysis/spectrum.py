@@ -67,22 +67,14 @@ def signal_and_rms(audio: Audio) -> tuple[Float, float]:
         filled += len(mono)
     if is_cancelled(power, whole, len(samples)):
         return signal_and_rms(Audio(samples[:1], rate_hz))
-    return _at_common_level(signal[:filled] if filled else samples[0, :1].copy()), math.sqrt(
-        power / max(count, 1)
-    )
+    signal = signal[:filled] if filled else samples[0, :1].copy()
+    return at_common_level(signal, out=signal), math.sqrt(power / count)
 
 
-def at_common_level(signal: Float) -> Float:
-    """A signal scaled to an RMS of 0.1; silence stays silence."""
-    return _at_common_level(signal.copy())
-
-
-def _at_common_level(signal: Float) -> Float:
-    """The same in place."""
+def at_common_level(signal: Float, out: Float | None = None) -> Float:
+    """A signal scaled to an RMS of 0.1, written to `out` if given; silence stays silence."""
     level = rms(signal)
-    if level > 0:
-        signal *= np.float32(LISTENING_RMS / level)
-    return signal
+    return np.multiply(signal, np.float32(LISTENING_RMS / level if level > 0 else 1.0), out=out)
 
 
 def rms(samples: Float) -> float:
