@@ -45,6 +45,16 @@ def tone(hz: float, peak: float, seconds: float = 2.0, *, channels: int = 2, rat
     return Audio(np.tile(wave, (channels, 1)).astype(np.float32), rate_hz)
 
 
+def wav_chunks(data: bytes) -> list[bytes]:
+    """Names of a WAV file's chunks, in order."""
+    names, at = [], 12
+    while at < len(data):
+        names.append(data[at : at + 4])
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    return names
+
+
 def music(seconds: float = 6.0, *, channels: int = 2, rate_hz: int = 44_100, seed: int = 0) -> Audio:
     """Noise of falling spectrum with beats, different on each channel; peak 0.5."""
     generator = np.random.default_rng(seed)

@@ -4,6 +4,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tests.conftest import wav_chunks
 
 from angen.audio import Audio, read_audio, write_audio
 from angen.errors import AngenError, AudioError
@@ -26,6 +27,13 @@ def test_floating_point_wav_is_exact_even_beyond_full_scale(tmp_path, make_audio
     audio = make_audio(peak=1.7)
     write_audio(tmp_path / "a.wav", audio, bit_depth=32)
     assert np.array_equal(read_audio(tmp_path / "a.wav").samples, audio.samples)
+
+
+def test_floating_point_wav_has_no_time_of_the_clock(tmp_path, make_audio):
+    write_audio(tmp_path / "a.wav", make_audio(), bit_depth=32)
+    names = wav_chunks((tmp_path / "a.wav").read_bytes())
+    assert {b"fmt ", b"data"} < set(names)
+    assert b"PEAK" not in names  # libsndfile's own, with the second of its writing
 
 
 @pytest.mark.parametrize("bits", [16, 24])

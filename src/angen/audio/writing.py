@@ -2,7 +2,7 @@
 
 Integer formats hold ±1 as ±2^(bits - 1), so that what was read from such a file is written back bit for bit.
 There is no dither. Samples beyond ±1 are clamped there and in the lossy formats; 32-bit WAV is floating point
-and keeps them.
+and keeps them. The same sound is the same bytes, except in Ogg, whose streams have random numbers.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from angen.errors import AudioError
 from angen.files import atomic_path
 
 BLOCK_SAMPLES = 65536  # libsndfile's Vorbis encoder overflows its stack on long writes
+_ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile's sf_command
 
 _SUBTYPES = {
     (".wav", 16): ("WAV", "PCM_16"),
@@ -65,6 +66,7 @@ def write_audio(path: str | Path, audio: Audio, *, bit_depth: int = 16) -> None:
             temporary.open("w+b") as handle,
             _opened(path, handle, audio, *kind) as sound,
         ):
+            leave_time_out(sound)
             for first in range(0, audio.samples.shape[1], BLOCK_SAMPLES):
                 sound.write(_stored(audio.samples[:, first : first + BLOCK_SAMPLES].T, kind[1]))
     except (OSError, soundfile.LibsndfileError) as error:
@@ -73,6 +75,15 @@ def write_audio(path: str | Path, audio: Audio, *, bit_depth: int = 16) -> None:
             f"it cannot be written: {getattr(error, 'strerror', None) or error}.",
             remedy="Check the folder's permissions and the space on the disk.",
         ) from error
+
+
+def leave_time_out(sound: soundfile.SoundFile) -> None:
+    """Keep the clock out of a floating-point WAV: libsndfile notes the loudest sample there, and when.
+
+    Args:
+        sound: Open for writing, nothing written yet. soundfile has no function of its own for this.
+    """
+    soundfile._snd.sf_command(sound._file, _ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
 
 
 def _opened(

@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from angen.audio.writing import leave_time_out
 from angen.errors import TimelineError
 from angen.files import atomic_path, free_bytes, safe_name
 from angen.progress import Progress, ProgressCallback, no_progress
@@ -58,6 +59,7 @@ class WaveWriter:
         self._bit_depth = bit_depth
         kind = "RF64" if samples * CHANNELS * bit_depth // 8 > 2**32 - 2**16 else "WAV"
         self._sound = soundfile.SoundFile(path, "w", rate_hz, CHANNELS, SUBTYPES[bit_depth], format=kind)
+        leave_time_out(self._sound)
         self.peak, self.clipped = 0.0, 0
 
     def write(self, block: NDArray[np.float32]) -> None:
