@@ -64,7 +64,7 @@ TENSORS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TENSORS)
 def test_what_is_written_is_read(tensors):
     found = read_checkpoint(*checkpoint(tensors))
@@ -74,7 +74,7 @@ def test_what_is_written_is_read(tensors):
         assert np.array_equal(found[name], values)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_is_a_typed_error_or_other_numbers_but_never_a_crash(data):
     index, values = checkpoint({"a/kernel": np.ones((3, 2), np.float32), "a/bias": np.zeros(2, np.float32)})

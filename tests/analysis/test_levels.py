@@ -7,7 +7,7 @@ from angen.analysis.levels import loudness_of
 from angen.audio import Audio, loudness_lufs
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**16),
     rate_hz=st.sampled_from([8000, 22050, 24000, 44100, 48000]),

@@ -21,7 +21,7 @@ def _made(frames: NDArray[np.float32]) -> Windowed:
     return Windowed.of(frames, WINDOW)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(at=st.integers(0, 60), gain=st.floats(0.05, 20), offset=st.floats(-5, 5), seed=st.integers(0, 99))
 def test_a_passage_is_found_where_it_is_at_any_level(at: int, gain: float, offset: float, seed: int) -> None:
     song = _frames(80, seed)

@@ -49,7 +49,7 @@ def check_cover(segments, duration_s):
     assert all(segment.duration_s > 0 for segment in segments)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seconds=st.floats(0.5, 150),
     min_s=st.floats(0.5, 20),

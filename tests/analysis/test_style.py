@@ -108,7 +108,7 @@ def test_too_few_windows_for_a_space_are_refused(shape):
         StyleSpace.fit(np.zeros(shape), dims=8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.floats(1e-3, 1e3), st.integers(0, 99))
 def test_the_distance_is_symmetric_and_zero_on_itself(count_a, count_b, dims, scale, seed):
     a, b = cloud(count_a, dims, seed, scale=scale), cloud(count_b, dims, seed + 1, shift=1, scale=scale)
@@ -132,7 +132,7 @@ def test_the_distance_between_tilted_gaussians_agrees_with_the_matrix_square_roo
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-5, 5), st.integers(0, 50))
 def test_a_shift_adds_its_square(shift, seed):
     a = cloud(50, 3, seed)

@@ -133,7 +133,7 @@ class TestTaking:
 
 
 class TestGiving:
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.integers(0, 90_000), st.integers(0, 90_000))
     def test_a_part_is_the_part_that_was_asked_for(
         self, server: Server, song: Path, asset: dict[str, object], first: int, length: int

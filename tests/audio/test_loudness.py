@@ -119,7 +119,7 @@ def test_low_effects_do_not_count_and_surrounds_count_more(make_audio):
         np.testing.assert_allclose(weighted_power(Audio(only, audio.rate_hz)), expected, rtol=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(gain_db=st.floats(-12, 12))
 def test_gain_adds_in_decibels(gain_db):
     audio = music(1.0, rate_hz=16_000)

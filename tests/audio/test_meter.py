@@ -27,7 +27,7 @@ def test_silence_has_no_level():
     assert true_peak(audio) == 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-12, 12))
 def test_gain_adds_in_decibels(gain_db):
     audio = tone(440, 0.2, 1.0)

@@ -11,7 +11,7 @@ from angen.errors import AngenError, AudioError
 
 
 @pytest.mark.parametrize(("suffix", "bits"), [(".wav", 16), (".wav", 24), (".flac", 16), (".flac", 24)])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_samples_on_the_integer_grid_come_back_exactly(tmp_path_factory, suffix, bits, data):
     full_scale = 2 ** (bits - 1)

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.tunes import tune
@@ -79,7 +79,6 @@ def test_silence_says_nothing_and_the_shortest_sounds_have_no_words() -> None:
     assert fingerprint(Audio(quiet[:, :1000], 8000)).size == 0
 
 
-@settings(deadline=None)
 @given(st.integers(-60, 60), st.integers(0, 2**32 - 1))
 def test_a_shifted_copy_matches_at_its_shift_alone(shift: int, seed: int) -> None:
     words: NDArray[np.uint32] = np.random.default_rng(seed).integers(1, 2**32, 400, np.uint32)

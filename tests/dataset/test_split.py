@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from angen.analysis import Segment
 from angen.dataset import split_by_time, split_songs
 
-fast = settings(deadline=None, max_examples=40, derandomize=True)
+fast = settings(max_examples=40, derandomize=True)
 lengths = st.lists(st.floats(1, 600), min_size=2, max_size=9)
 
 

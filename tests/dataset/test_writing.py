@@ -40,7 +40,7 @@ def _clip(clip_id: str, split: str = "train", **fields: object) -> ClipRecord:
     return ClipRecord.model_validate({**known, **times, **fields})
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.lists(st.from_regex(r"[a-zé0-9][a-z.-]{0,4}", fullmatch=True), min_size=1, unique=True),
     st.text(max_size=5),

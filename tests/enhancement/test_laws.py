@@ -79,7 +79,7 @@ def test_silence_stays_silence(step):
 
 @every_processor
 @given(count=st.integers(1, 5000), kind=st.sampled_from(["constant", "impulse", "loud", "tiny", "noise"]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_odd_sounds_stay_finite(step, count, kind):
     sound = {
         "constant": np.ones(count),

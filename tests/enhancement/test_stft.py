@@ -8,7 +8,7 @@ from angen.enhancement.stft import FRAMES_AT_ONCE, Stft
 
 
 @given(count=st.integers(1, 40_000), size=st.sampled_from([16, 64, 1024]), channels=st.integers(1, 2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_without_a_change_the_sound_comes_back(count, size, channels):
     sound = np.random.default_rng(count).standard_normal((channels, count)).astype(np.float32)
     back = Stft(size).changed(sound, lambda _, spectra: spectra)

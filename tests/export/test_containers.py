@@ -73,7 +73,7 @@ def test_tagging_again_leaves_nothing_of_the_old_tags(spec, bare):
 
 
 @pytest.mark.parametrize("spec", CONTAINERS)
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tags=tags_of_any_text())
 def test_any_text_comes_back(spec, bare, tags):
     found = tags_of(tagged(bare(spec), tags))

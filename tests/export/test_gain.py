@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.audio import Audio, loudness_lufs, true_peak
@@ -40,7 +40,6 @@ def test_silence_and_clicks_have_no_gain():
     assert replay_gain(measure_loudness(noise(0.2))) is None
 
 
-@settings(deadline=None)
 @given(st.floats(-60, 60), st.none() | st.floats(0, 4), st.none() | st.floats(-60, 60))
 def test_tags_keep_the_levels(track_db, peak, album_db):
     gain = ReplayGain(track_db, peak, album_db, None)

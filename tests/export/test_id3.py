@@ -1,7 +1,7 @@
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.errors import ExportError
@@ -35,7 +35,6 @@ def test_the_header_and_sizes_are_synchsafe():
     )  # 100,000 + 1 + 3 + 1 bytes, seven bits a byte
 
 
-@settings(deadline=None)
 @given(spiky)
 def test_unsynchronisation_hides_every_sync_and_can_be_undone(data):
     hidden = _MUST_BREAK.sub(b"\xff\x00", data)

@@ -26,7 +26,7 @@ def format_of(spec):
 
 
 @pytest.mark.parametrize("spec", ["wav16", "flac16", "wav24", "flac"])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_whole_numbers_come_back_exactly_with_tags_and_all(tmp_path_factory, spec, data):
     bits = format_of(spec).bits

@@ -40,7 +40,7 @@ def test_what_is_no_sidecar_is_refused(tmp_path, change):
         read_sidecar(path)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.binary(max_size=60))
 def test_any_bytes_meet_a_typed_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("sidecar") / "a.json"

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.errors import ExportError
@@ -30,7 +30,6 @@ def tags_of_any_text() -> st.SearchStrategy[Tags]:
     )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(tags=tags_of_any_text())
 def test_pairs_give_the_tags_back_and_are_clean(tags):
     pairs = to_pairs(tags)
@@ -54,7 +53,6 @@ known_keys = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(any_text, any_text, max_size=6), st.dictionaries(known_keys, any_text))
 def test_foreign_pairs_never_fail(strange, known):
     from_pairs(strange | known)
@@ -113,7 +111,6 @@ def test_what_is_said_comes_before_what_is_found():
     assert said.over(found) == Tags(title="said", bpm=90, extra={"A": "1", "B": "2"})
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 10**7), st.text(st.characters(exclude_categories=["Cs"]), max_size=9)),

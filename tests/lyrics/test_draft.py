@@ -89,7 +89,7 @@ class TestWrite:
         st.sampled_from(["en", "es"]),
         st.integers(0, 2**40),
     )
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_a_draft_reads_back_and_repeats_only_what_a_form_repeats(
         self, form: str, theme: str, mood: str, language: str, seed: int
     ) -> None:
@@ -253,7 +253,7 @@ class TestRewrite:
             rewrite_draft(MINE, Brief(), sections=[1, 9])
 
     @given(st.integers(0, 10**6), st.sampled_from(["en", "es"]))
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     def test_any_draft_can_be_rewritten(self, seed: int, language: str) -> None:
         first = write_draft(Brief("mar", form="short", language=language, seed=seed)).lyrics
         again = rewrite_draft(first, Brief("amor", language=language, seed=seed + 1)).lyrics
@@ -263,7 +263,7 @@ class TestRewrite:
 
 class TestStructure:
     @given(st.sampled_from(sorted(FORMS)), st.integers(0, 1000))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     def test_no_word_is_changed_and_a_returning_chorus_is_found(self, form: str, seed: int) -> None:
         sections = [part for part in write_draft(Brief(form=form, seed=seed)).lyrics.sections if part.lines]
         text = "\n\n".join("\n".join(part.lines) for part in sections)

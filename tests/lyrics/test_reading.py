@@ -67,7 +67,7 @@ def _sections(text: str) -> list[tuple[str, tuple[str, ...]]]:
 
 class TestLaws:
     @given(messy)
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=500)
     def test_what_is_written_is_read_back_the_same(self, text: str) -> None:
         lyrics = read_lyrics(text).lyrics
         again = read_lyrics(write_lyrics(lyrics))
@@ -75,7 +75,7 @@ class TestLaws:
         assert write_lyrics(again.lyrics) == write_lyrics(lyrics)
 
     @given(messy)
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     def test_the_canonical_text_is_what_a_model_takes(self, text: str) -> None:
         lines = write_lyrics(read_lyrics(text).lyrics).split("\n")
         assert (lines[0], lines[-2], lines[-1]) == ("[start]", "[end]", "")
@@ -86,7 +86,7 @@ class TestLaws:
             assert not categories & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
     @given(messy)
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     def test_problems_name_lines_that_are_there(self, text: str) -> None:
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         for problem in read_lyrics(text).problems:

@@ -53,7 +53,7 @@ messy = st.one_of(st.lists(st.sampled_from(BAD), max_size=20).map("".join), st.t
 
 
 @given(messy)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_what_is_left_is_plain_text(text: str) -> None:
     cleaned = clean_reply(text)
     assert "<" not in cleaned

@@ -87,7 +87,7 @@ def test_a_cd_has_its_rate_and_depth():
     assert result.audio.duration_s == pytest.approx(2, abs=1e-4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 50),
     style=st.sampled_from(list(STYLES)),

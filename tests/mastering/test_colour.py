@@ -29,7 +29,7 @@ def test_the_third_harmonic_is_a_quarter_of_the_drive():
     assert others.max() < -100
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(hz=st.integers(7_600, 17_500))
 def test_high_tones_leave_no_alias(hz):
     """The third harmonic lies above half the rate; a plain cube would fold it back at -38 dB."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.audio import Audio, write_audio
@@ -22,7 +22,6 @@ def test_the_samples_are_whole_steps_and_survive_a_file(tmp_path, bits):
         )
 
 
-@settings(deadline=None)
 @given(level=st.floats(-3, 3))
 def test_the_error_has_no_mean_and_the_power_of_theory_whatever_the_level(level):
     """TPDF: the error's mean is 0 and its variance 1/4 step², for any constant input between two steps."""

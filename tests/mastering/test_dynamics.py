@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -23,7 +23,6 @@ from ..conftest import joined, music, tone
 from .conftest import level_db
 
 
-@settings(deadline=None)
 @given(arrays.arrays(float, st.integers(1, 200), elements=st.floats(0, 40)), st.floats(0.01, 1))
 def test_release_is_the_recursion_of_the_textbook(reduction, release_s):
     state, expected = 0.0, []
@@ -47,7 +46,6 @@ def test_following_has_its_time_constant_and_starts_where_it_is():
     assert followed[4 + 100] == pytest.approx(3 - math.exp(-1), abs=0.005)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(1, 400))
 def test_blocks_cover_everything(block, count):
     power = np.linspace(0, 1, count, dtype=np.float32)

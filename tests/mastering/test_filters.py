@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.signal
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.mastering import filters
@@ -29,7 +29,6 @@ def at(sections, hz, rate_hz):
     return float(response_db(sections, np.array([hz]), rate_hz)[0])
 
 
-@settings(deadline=None)
 @given(rate_hz=RATES, share=st.floats(0.001, 0.45))
 def test_passes_are_3_db_down_at_their_frequency_and_flat_far_from_it(rate_hz, share):
     hz = share * rate_hz
@@ -44,7 +43,6 @@ def test_passes_fall_12_db_an_octave():
     assert at(low_pass(100, 192_000), 1000, 192_000) == pytest.approx(-40, abs=0.1)
 
 
-@settings(deadline=None)
 @given(rate_hz=RATES, share=st.floats(0.005, 0.4), gain_db=GAINS)
 def test_shelves_meet_their_gain_at_one_end_half_of_it_between_and_0_at_the_other(rate_hz, share, gain_db):
     hz = share * rate_hz
@@ -55,7 +53,6 @@ def test_shelves_meet_their_gain_at_one_end_half_of_it_between_and_0_at_the_othe
         assert at(sections, left, rate_hz) == pytest.approx(0, abs=1e-4)
 
 
-@settings(deadline=None)
 @given(rate_hz=RATES, share=st.floats(0.005, 0.4), gain_db=GAINS, q=st.floats(0.3, 8))
 def test_a_peak_meets_its_gain_at_the_centre_only_and_its_opposite_undoes_it(rate_hz, share, gain_db, q):
     hz = share * rate_hz
@@ -67,7 +64,6 @@ def test_a_peak_meets_its_gain_at_the_centre_only_and_its_opposite_undoes_it(rat
     np.testing.assert_allclose(response_db(both, grid, rate_hz), 0, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(rate_hz=RATES, share=st.floats(0.001, 0.45))
 def test_the_halves_of_a_crossover_add_up_to_an_all_pass(rate_hz, share):
     low, high = crossover(share * rate_hz, rate_hz)

@@ -19,7 +19,7 @@ def spikes(rate_hz=44_100, seed=0, density=0.001, seconds=1.5):
     return Audio(sound.astype(np.float32), rate_hz)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     ceiling=st.floats(-20, -0.1),
     rate_hz=st.sampled_from([8_000, 22_050, 44_100, 96_000]),
@@ -42,7 +42,6 @@ def test_what_is_under_the_ceiling_is_the_same_object(song):
     assert limit(quiet, -1.0) is quiet
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 200), ceiling=st.floats(0.05, 1))
 def test_every_block_and_its_neighbours_get_at_least_what_a_peak_needs(seed, ceiling):
     generator = np.random.default_rng(seed)

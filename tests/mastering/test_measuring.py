@@ -68,7 +68,7 @@ def test_momentary_short_term_and_range_of_known_steps():
     assert made.true_peak_dbtp == pytest.approx(-13, abs=0.1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(gain_db=st.floats(-20, 6))
 def test_gain_moves_every_level_alike(gain_db):
     audio = music(3.5, rate_hz=16_000)

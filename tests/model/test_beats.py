@@ -19,7 +19,7 @@ def turned(one, other):
 
 
 @given(bpm=st.floats(40, 240), start_s=st.floats(0, 30), bar=st.integers(2, 7))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_phases_run_at_the_tempo_without_a_jump(bpm, start_s, bar):
     beats, downbeats = steady_grid(bpm, 20, beats_per_bar=bar)
     features = beat_features(beats, downbeats, 200, RATE_HZ, start_s=start_s)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.errors import ModelError
@@ -15,7 +15,6 @@ def pair(seed, shape=(2, 3, 4)):
 
 
 @given(seed=st.integers(0, 1000), time=TIME)
-@settings(deadline=None)
 def test_walking_along_the_velocity_reaches_the_music_and_back_the_noise(seed, time):
     clean, noise = pair(seed)
     times = torch.full((2, 3), time)
@@ -31,7 +30,6 @@ def test_time_0_is_noise_and_time_1_is_music():
 
 
 @given(seed=st.integers(0, 1000), one=TIME, other=TIME)
-@settings(deadline=None)
 def test_the_velocity_is_the_same_everywhere_on_the_path(seed, one, other):
     clean, noise = pair(seed)
     velocities = [mix(clean, noise, torch.full((2, 3), time))[1] for time in (one, other)]
@@ -53,7 +51,6 @@ def test_shapes_that_do_not_agree_are_refused(shapes):
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), seed=st.integers(0, 1000))
-@settings(deadline=None)
 def test_the_loss_is_the_mean_over_valid_frames_alone(lengths, seed):
     predicted, velocity = pair(seed, (len(lengths), 6, 3))
     valid = torch.arange(6) < torch.tensor(lengths)[:, None]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,7 +24,6 @@ def plain_norm(x: Tensor, weight: Tensor) -> Tensor:
     return weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(1, 9), st.floats(1e-3, 100))
 def test_the_norm_is_its_formula_with_both_gradients(shape: list[int], width: int, size: float) -> None:
     torch.manual_seed(0)

@@ -113,7 +113,7 @@ class TestStatistics:
             LatentStatistics.of([noise(5, CHANNELS)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 400), st.floats(1.0, 20.0), st.floats(0.0, 0.45))
 def test_windows_keep_every_frame_once_with_its_context(frames, window_s, share):
     how = InversionSettings(window_s=window_s, context_s=share * window_s)

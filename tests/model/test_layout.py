@@ -64,7 +64,7 @@ def may_see(row, column, words, frames, block_frames):
     frames=st.integers(1, 7),
     block_frames=st.integers(1, 4),
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_mask_follows_the_rule_hides_padding_and_empties_no_row(words, music, frames, block_frames):
     kept = music.draw(
         st.lists(st.integers(1, frames), min_size=len(words), max_size=len(words)), label="valid frames"

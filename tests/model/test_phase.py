@@ -56,7 +56,7 @@ def test_held_tones_sound_as_they_were(tones: list[tuple[float, float]]) -> None
     ].norm() > 3 * error  # it can fail
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 29))
 def test_frames_may_come_in_any_pieces(cut: int) -> None:
     log = torch.randn(2, 30, 65, generator=torch.Generator().manual_seed(cut))
@@ -68,7 +68,6 @@ def test_frames_may_come_in_any_pieces(cut: int) -> None:
 
 
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=40))
-@settings(deadline=None)
 def test_every_bin_belongs_to_the_nearest_peak(values: list[float]) -> None:
     nearest, place = peak_frequencies(torch.tensor([values]))
     padded = [-math.inf, *values, -math.inf]

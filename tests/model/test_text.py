@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -122,7 +122,6 @@ def test_no_user_writes_the_word_of_a_key_by_other_characters():
 
 
 @given(st.text(max_size=80))
-@settings(deadline=None)
 def test_any_text_can_be_read(prompt):
     assert all(word == word.lower() and word for word in words_of(prompt))
     tempo = stated_tempo(prompt)

@@ -145,7 +145,7 @@ def test_the_texts_keep_the_rules_of_the_schema(archive):
     check(Xml.fromstring(archive.read("metadata.xml")))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_project_keeps_the_rules_of_the_schema(projects, data):
     project = data.draw(projects)
@@ -159,7 +159,7 @@ def test_the_rules_do_refuse():
             check(Xml.fromstring(f"<Project version='1.0'>{spoil}</Project>"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_project_is_valid_by_the_official_schema(projects, data):
     _validate(project_xml(data.draw(projects)), "Project.xsd")

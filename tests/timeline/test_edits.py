@@ -12,7 +12,7 @@ def clip_of(project, clip_id):
     return clip_edits.find_clip(project, clip_id)[1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_random_edits_give_valid_projects_or_typed_errors_and_change_nothing_else(
     projects, edit_at_random, data
@@ -139,7 +139,7 @@ class TestClips:
         assert clip_fades(project.tracks[0].clips)["c3"][0] == Fade(samples=100, curve="equal-power")
 
     @given(samples=st.integers(1, 900))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_a_crossfade_has_the_length_that_was_asked(self, two_clips, samples):
         apart = clip_edits.split_clip(two_clips, "c1", 1300)
         project = clip_edits.crossfade_clips(apart, "c1", "c3", samples)

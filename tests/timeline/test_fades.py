@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angen.timeline import HARD_EDGE, Clip, Fade
@@ -21,7 +21,6 @@ def whole(fade: Fade, length: int, *, out: bool = False) -> np.ndarray:
 
 
 @given(fades(), st.integers(1, 12_000), st.data())
-@settings(deadline=None)
 def test_any_part_of_a_fade_is_the_part_of_the_whole_to_the_bit(fade, length, data):
     first = data.draw(st.integers(0, length - 1))
     count = data.draw(st.integers(1, length - first))
@@ -32,7 +31,6 @@ def test_any_part_of_a_fade_is_the_part_of_the_whole_to_the_bit(fade, length, da
 
 
 @given(fades(), st.integers(1, 12_000))
-@settings(deadline=None)
 def test_going_out_is_coming_in_backwards(fade, length):
     assert np.array_equal(whole(fade, length, out=True), whole(fade, length)[::-1])
 
@@ -55,7 +53,6 @@ def test_known_points_of_the_curves():
 
 
 @given(st.integers(1, 9000))
-@settings(deadline=None)
 def test_an_equal_power_crossfade_keeps_power(samples):
     fade = Fade(samples=samples, curve="equal-power")
     rising, falling = whole(fade, samples), whole(fade, samples, out=True)

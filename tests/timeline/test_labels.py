@@ -17,7 +17,7 @@ def test_labels_are_start_end_and_name_by_time(arranged, tmp_path):
     ]  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_labels_come_back_to_the_sample(projects, data):
     project = data.draw(projects)
@@ -37,7 +37,7 @@ def events_of(path):
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_the_midi_grid_comes_back_as_the_same_grid(projects, tmp_path_factory, data):
     project = data.draw(projects)

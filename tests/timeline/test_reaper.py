@@ -114,7 +114,7 @@ def test_mixer_tempo_metre_markers_and_regions(song):
     ]  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_project_gives_balanced_blocks_and_every_clip(projects, data):
     project = data.draw(projects)

@@ -11,7 +11,7 @@ SOURCE = Source(sha256=SHA, path="a.wav", rate_hz=44_100, channels=2, samples=10
 CLIP = Clip(id="c1", name="a", source=SHA, start=0, length=1000)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_json_comes_back_as_the_same_project(projects, data):
     project = data.draw(projects)

@@ -9,7 +9,7 @@ from angen.timeline import Fade, Project, clip_edits, edits, render, render_stem
 from angen.timeline.edits import changed
 from angen.timeline.fades import clip_fades
 
-RANDOM = settings(max_examples=40, deadline=None)
+RANDOM = settings(max_examples=40)
 
 
 def mix(project, recordings, **how):
@@ -47,7 +47,7 @@ def by_hand(project, recordings):
     return total
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_a_render_is_what_the_definitions_say(projects, recordings, data):
     project = data.draw(projects)
@@ -137,7 +137,7 @@ def test_splitting_changes_no_bit(projects, recordings, data):
     assert np.array_equal(mix(project, recordings, block=901), before)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_splitting_within_a_crossfade_changes_no_bit(two_clips, recordings, data):
     before = mix(two_clips, recordings)
@@ -147,7 +147,7 @@ def test_splitting_within_a_crossfade_changes_no_bit(two_clips, recordings, data
     assert np.array_equal(mix(project, recordings), before)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_moving_a_clip_by_n_samples_moves_what_is_heard_by_n(recordings, data):
     project = edits.add_track(Project(name="a", rate_hz=8000), "one")

@@ -29,7 +29,7 @@ def saved(folder, two_clips):
     return history
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_saved_history_comes_back_whole(projects, edit_at_random, tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("saved")

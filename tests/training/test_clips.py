@@ -47,7 +47,7 @@ def _plan(model: Any, frames: list[int], **how: Any) -> Plan:
 
 
 class TestPlan:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(
         visits=st.lists(st.integers(0, 5), min_size=1, max_size=20),
         per_step=st.integers(1, 9),

@@ -230,7 +230,9 @@ def test_asked_by_a_signal_at_any_moment_it_ends_with_a_checkpoint_of_its_last_s
         os.kill(life.process, signal.SIGTERM)
         lives.bury(life)
         assert life.ended == "done", life.ended
-        assert target < life.steps[-1] < 30
+        assert (
+            target <= life.steps[-1] < 30
+        )  # the signal may land as the step is told, before the next begins
         assert result_steps(folder) == life.steps[-1]
         assert read_events(folder)[-1]["kind"] == "stopped"
     assert lives.bury(lives.begin(folder=str(folder), settings=settings)).ended == "done"

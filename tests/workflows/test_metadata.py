@@ -186,7 +186,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=VALUES, form=st.sampled_from(["csv", "jsonl"]))
 @example(values={"lyrics": "one\rtwo\r\nthree\nfour"}, form="csv")
 def test_what_is_exported_and_imported_is_the_same(

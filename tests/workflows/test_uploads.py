@@ -75,7 +75,7 @@ def test_many_at_once_lose_none(home: Settings, tmp_path: Path, write_song: Writ
     assert sorted((folder / name).read_bytes() for name in names) == sorted(p.read_bytes() for p in paths)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(max_size=300))
 @example("../../../etc/passwd")
 @example("..\\..\\x.wav")
