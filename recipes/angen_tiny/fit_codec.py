@@ -34,6 +34,7 @@ TEXTURE_SAMPLES = 7680  # 0.32 s over which grain is compared
 FINE_SHARE = 0.4  # of the loss on the fine spectrum, from which the phases of held tones follow
 BATCH = 10
 CROP = 16 * FRAME_SAMPLES
+RATE = 1.2e-3
 
 
 def fit_components(corpus: Path, out: Path, clips: int = 900) -> None:
@@ -104,6 +105,7 @@ def train_decoder(
     threads: int,
     start: Path | None = None,
     texture: float = 0.0,
+    rate: float = RATE,
 ) -> None:
     """Train until the minutes are used, on each corpus alike; save every two of them."""
     torch.set_num_threads(threads)
@@ -125,9 +127,9 @@ def train_decoder(
     running = 0.0
     while used_s < minutes * 60:
         share = used_s / (minutes * 60)
-        rate = min(1.0, (step + 1) / 50) * (1.2e-3 * (0.5 + 0.5 * math.cos(math.pi * share)) + 2e-5)
+        warm = min(1.0, (step + 1) / 50)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = warm * (rate * (0.5 + 0.5 * math.cos(math.pi * share)) + 2e-5)
         real = _crops(data, rng)
         with torch.no_grad():
             latents = codec.encoder(real)
@@ -223,13 +225,24 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="state of a former decoder to begin with")
     parser.add_argument("--texture", type=float, default=0.0, help="weight of the grain in the loss")
     parser.add_argument("--minutes", type=float, default=25.0)
+    parser.add_argument(
+        "--rate", type=float, default=RATE, help="the highest learning rate; half of it to go on"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if options.stage == "components":
         fit_components(options.corpus, options.out)
     elif options.stage == "decoder":
         corpora = [options.corpus, *([options.real] if options.real else [])]
-        train_decoder(corpora, options.out, options.minutes, options.threads, options.start, options.texture)
+        train_decoder(
+            corpora,
+            options.out,
+            options.minutes,
+            options.threads,
+            options.start,
+            options.texture,
+            options.rate,
+        )
     else:
         evaluate(options.corpus, options.out)
 

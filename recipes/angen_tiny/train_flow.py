@@ -298,7 +298,7 @@ def train(options: argparse.Namespace) -> None:
     others = [p for p in parts.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
-        lr=RATE, betas=(0.9, 0.98), fused=True,
+        lr=options.rate, betas=(0.9, 0.98), fused=True,
     )  # fmt: skip
     options.out.mkdir(parents=True, exist_ok=True)
     state_file, used_s, step = options.out / "state.pt", 0.0, 0
@@ -312,7 +312,9 @@ def train(options: argparse.Namespace) -> None:
     mark = saved = time.monotonic()
     running, limit_s = 0.0, options.minutes * 60
     while used_s < limit_s:
-        rate = min(1.0, (step + 1) / 100) * (RATE * (0.5 + 0.5 * math.cos(math.pi * used_s / limit_s)) + 1e-6)
+        rate = min(1.0, (step + 1) / 100) * (
+            options.rate * (0.5 + 0.5 * math.cos(math.pi * used_s / limit_s)) + 1e-6
+        )
         for group in optimiser.param_groups:
             group["lr"] = rate
         blocks = 1 if options.prompts and step % 3 else CROP_BLOCKS
@@ -369,6 +371,9 @@ def main() -> None:
         help="two steps of three on crops of one block: learn to obey prompts",
     )
     parser.add_argument("--minutes", type=float, default=50.0)
+    parser.add_argument(
+        "--rate", type=float, default=RATE, help="the highest learning rate; half of it to go on"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if options.stage == "encode":
