@@ -38,7 +38,7 @@ from angen.model.flow import draw_times, masked_loss, mix
 from angen.model.form import FORM_DIM, form_features
 from angen.model.keys import KEY_DIM, key_features
 from angen.model.layout import training_forward
-from angen.model.text import StyleEncoder, Vocabulary, WordTable, words_of
+from angen.model.text import TABLE_DIMS, TEMPO_DIMS, WORD_DIMS, StyleEncoder, Vocabulary, WordTable, words_of
 from recipes.angen_tiny.corpus import load_corpus
 from recipes.angen_tiny.forms import SECTION_TAGS
 
@@ -119,7 +119,7 @@ class Corpus:
         keys: Key features (clips, 24).
         tempi: (clips,).
         ids: Word ids of each clip's captions, (clips, captions, 32), 0 for padding.
-        sentences: Sentence vectors, (clips, captions, 128).
+        sentences: Sentence vectors, (clips, captions, 256).
     """
 
     latents: Tensor
@@ -136,13 +136,13 @@ def load(file: Path, text: Path) -> Corpus:
     stored = torch.load(file, weights_only=True)
     latents, labels = stored["latents"], stored["labels"]
     vocabulary = Vocabulary(json.loads((text / "words.json").read_text()))
-    table = WordTable(load_file(text / "table.safetensors")["table"], text / "tokenizer.json")
+    table = WordTable(load_file(text / "table.safetensors"), text / "tokenizer.json")
     beats = np.stack(
         [beat_features(x["beats_s"], x["downbeats_s"], latents.shape[1], LATENT_RATE_HZ) for x in labels]
     )
     form = np.stack([_form_of(x, latents.shape[1]) for x in labels])
     ids = torch.zeros(len(labels), len(labels[0]["captions"]), WORD_LIMIT, dtype=torch.long)
-    sentences = torch.zeros(*ids.shape[:2], 128)
+    sentences = torch.zeros(*ids.shape[:2], TABLE_DIMS)
     for i, line in enumerate(labels):
         for j, caption in enumerate(line["captions"]):
             known = vocabulary.ids(caption)
@@ -239,7 +239,7 @@ def batch_loss(
         told = Told.drawn(clips >= (composed or len(data.latents)), generator)
         beats, form = beats * told.beats[:, None, None], form * told.form[:, None, None]
         keys, tempi = keys * told.key[:, None], tempi * told.tempo
-        sentences = sentences + 0.15 * torch.randn(sentences.shape, generator=generator) / 128**0.5
+        sentences = sentences + 0.15 * torch.randn(sentences.shape, generator=generator) / TABLE_DIMS**0.5
         both = chance(0.1)
         drop_words, drop_style = both | chance(0.1), both | chance(0.1)
         level = 0.1 * torch.rand(count, 1, 1, generator=generator)
@@ -351,6 +351,11 @@ def begin_with(parts: torch.nn.Module, former: dict[str, Tensor], keep_style: bo
         if keep_style and name.startswith("style."):
             continue
         grown = tuple(slice(size) for size in values.shape)
+        if name == "style.layers.0.weight":  # a sentence may have grown: words and tempo come after it
+            filled[name].zero_()
+            filled[name][:, TABLE_DIMS:] = values[:, -(WORD_DIMS + TEMPO_DIMS) :]
+            values = values[:, : -(WORD_DIMS + TEMPO_DIMS)]
+            grown = (slice(None), slice(values.shape[1]))
         filled[name][grown] = values
     parts.load_state_dict(filled)
 

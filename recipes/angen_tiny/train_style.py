@@ -44,7 +44,7 @@ class Captions:
 
     Args:
         ids: Word ids (captions, 32), 0 for padding.
-        sentences: Sentence vectors (captions, 128).
+        sentences: Sentence vectors (captions, 256).
         tempi: Stated tempi (captions,), 0 for none.
         answers: For each of `ONE_OF`, the class (captions,).
         instruments: Which play, 0 or 1 (captions, instruments).
@@ -66,7 +66,7 @@ class Reader:
 
     def __init__(self, text: Path) -> None:
         self.vocabulary = Vocabulary(json.loads((text / "words.json").read_text()))
-        self.table = WordTable(load_file(text / "table.safetensors")["table"], text / "tokenizer.json")
+        self.table = WordTable(load_file(text / "table.safetensors"), text / "tokenizer.json")
 
     def __call__(self, prompts: list[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Ids, sentence vectors and stated tempi."""

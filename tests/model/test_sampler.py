@@ -43,7 +43,17 @@ def close(ours, theirs, atol=5e-5):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"guidance_strength": -1}, {"history_blocks": -1}, {"noise_scale": 0}]
+    "wrong",
+    [
+        {"steps": 0},
+        {"guidance_strength": -1},
+        {"guidance_interval": (0.5, 0.5)},
+        {"guidance_interval": (-0.1, 0.5)},
+        {"guidance_interval": (0.5, 1.1)},
+        {"history_blocks": -1},
+        {"noise_scale": 0},
+    ],
+    ids=str,
 )
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(GenerationError, match="out of range"):
@@ -78,6 +88,33 @@ def test_guidance_pushes_away_from_the_null_velocity(asked):
     prompted, null = seen[0].chunk(2)
     assert float((prompted - null).abs().max()) > 1e-2
     close(torch.stack(song), asked.noise[0] + 2.5 * prompted - 1.5 * null)
+
+
+@pytest.mark.parametrize(
+    ("interval", "guided"),
+    [((0.0, 1.0), [0, 1, 2, 3]), ((0.25, 0.75), [1, 2]), ((0.1, 0.5), [1]), ((0.8, 1.0), [])],
+)
+def test_guidance_acts_within_its_interval_and_costs_nothing_outside(asked, interval, guided):
+    seen = {}
+    settings = SamplerSettings(steps=4, guidance_strength=1.5, guidance_interval=interval)
+    songs = asked.draw(
+        settings, on_velocity=lambda block, step, velocity: seen.update({(block, step): velocity})
+    )
+    assert sorted({step for (_, step), branches in seen.items() if len(branches) == 4}) == guided
+    for block in range(3):
+        x = asked.noise[block]
+        for step in range(4):
+            branches = seen[block, step]
+            prompted, null = branches[:2], branches[-2:]  # the same where a step is not guided
+            x = x + 0.25 * (prompted + 1.5 * (prompted - null))
+        close(torch.stack(songs)[:, 3 * block : 3 * block + 3], x)
+
+
+def test_the_branches_of_a_song_stay_apart_where_no_step_is_guided(asked):
+    """The null branch, which is still kept along, is not heard."""
+    unheard = SamplerSettings(steps=2, guidance_strength=3.0, guidance_interval=(0.9, 1.0))
+    plain = SamplerSettings(steps=2, guidance_strength=0.0)
+    close(torch.stack(asked.draw(unheard)), torch.stack(asked.draw(plain)))
 
 
 def test_the_null_branch_hears_neither_text_nor_style(asked):

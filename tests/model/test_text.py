@@ -154,19 +154,19 @@ def test_no_word_has_the_id_of_the_filler(vocabulary):
 @pytest.fixture(scope="module")
 def table():
     folder = packaged_weights()
-    return WordTable(load_file(folder / "table.safetensors")["table"], folder / "tokenizer.json")
+    return WordTable(load_file(folder / "table.safetensors"), folder / "tokenizer.json")
 
 
 @pytest.mark.parametrize("prompt", ["calypso", "a very long prompt " * 50, "été ♪ 歌", "112"])
 def test_the_vector_of_a_prompt_has_length_1(table, prompt):
     vector = table.vector(prompt)
-    assert vector.shape == (128,)
+    assert vector.shape == (256,)
     assert vector.dtype == torch.float32
     assert float(vector.norm()) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_vector_of_nothing_is_zero(table):
-    assert torch.equal(table.vector(""), torch.zeros(128))
+    assert torch.equal(table.vector(""), torch.zeros(256))
 
 
 def test_like_words_are_nearer_than_unlike_ones(table):

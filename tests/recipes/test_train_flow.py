@@ -1,5 +1,7 @@
 import torch
-from recipes.angen_tiny.train_flow import BARE, Told
+from recipes.angen_tiny.train_flow import BARE, Told, begin_with
+
+from angen.model.text import TABLE_DIMS, StyleEncoder
 
 COUNT = 20_000
 
@@ -29,3 +31,16 @@ def test_each_fact_is_also_left_out_alone() -> None:
     for name in ("beats", "form", "key", "tempo"):
         others = [getattr(told, other) for other in ("beats", "form", "key", "tempo") if other != name]
         assert bool((torch.stack(others).all(0) & ~getattr(told, name)).any()), name
+
+
+def test_an_encoder_that_knew_shorter_sentences_goes_on_where_it_was():
+    torch.manual_seed(0)
+    former, parts = StyleEncoder(20), torch.nn.ModuleDict({"style": StyleEncoder(20)})
+    with torch.no_grad():
+        former.layers[0].weight[:, 128:TABLE_DIMS] = 0
+    weights = {f"style.{name}": values.clone() for name, values in former.state_dict().items()}
+    first = weights["style.layers.0.weight"]
+    weights["style.layers.0.weight"] = torch.cat([first[:, :128], first[:, TABLE_DIMS:]], dim=1)
+    begin_with(parts, weights, keep_style=False)
+    told = torch.randn(3, TABLE_DIMS), torch.tensor([0.0, 90.0, 120.0]), torch.randint(20, (3, 5))
+    assert torch.equal(parts["style"](*told), former(*told))

@@ -175,5 +175,5 @@ class TestTheModel:
         assert [(step.stage, step.done, step.total) for step in told] == [
             ("calibrating", number, total) for number in range(total + 1)
         ]
-        assert [step.note for step in told][:2] == ["guidance 0", "guidance 0.5"]
+        assert [step.note for step in told][:2] == ["guidance 0", "guidance 1"]
         assert told[len(calibrating.GUIDANCES)].note == "noise 0.9"

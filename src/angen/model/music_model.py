@@ -38,6 +38,7 @@ class ModelFacts:
         history_blocks: Past blocks its sampler looks at; 0 for all.
         noise_scale: Deviation of the starting noise that gives music of the right level.
         guidance: Strength of the prompt that serves it well.
+        guidance_interval: Flow times between which guidance serves it well.
         own_styles: Prompts of music it makes by itself; drawn so that an adapter does not forget it.
         level: Root mean square of the music it was trained on, to which songs are brought; None for as they are.
         sings: Whether it takes lyrics.
@@ -61,6 +62,7 @@ class ModelFacts:
     history_blocks: int
     noise_scale: float
     guidance: float = 1.5
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
     own_styles: tuple[str, ...] = ()
     level: float | None = None
     sings: bool = False

@@ -2,13 +2,15 @@
 
 Both guidance branches run as one batch of twice the size. Items of a batch are independent songs.
 
-Source: "DiffRhythm 2" (arXiv:2510.22950); guidance as in Ho & Salimans 2022 (arXiv:2207.12598).
+Source: "DiffRhythm 2" (arXiv:2510.22950); guidance as in Ho & Salimans 2022 (arXiv:2207.12598), within an
+interval as in Kynkäänniemi et al. 2024 (arXiv:2404.07724).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -28,6 +30,7 @@ class SamplerSettings:
     Args:
         steps: Euler steps a block, at least 1. The reference program's `steps` counts grid points, one more.
         guidance_strength: g in v = v_c + g (v_c − v_n); 0 is no guidance, 2 what others call scale 3.
+        guidance_interval: Flow times from which to which steps are guided, the last excluded; 0 is noise, 1 music.
         history_blocks: Past blocks a block may see; 0 for all of them.
         noise_scale: Standard deviation of the starting noise; 1 is the model's own.
         stop_at_end: End a song where the model writes end-of-song frames (all values one).
@@ -36,6 +39,7 @@ class SamplerSettings:
 
     steps: int = 16
     guidance_strength: float = 2.0
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
     history_blocks: int = 0
     noise_scale: float = 1.0
     stop_at_end: bool = False
@@ -43,10 +47,14 @@ class SamplerSettings:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if self.steps < 1 or self.guidance_strength < 0 or self.history_blocks < 0 or self.noise_scale <= 0:
+        low, high = self.guidance_interval
+        is_wrong = (
+            self.steps < 1 or self.guidance_strength < 0 or self.history_blocks < 0 or self.noise_scale <= 0
+        )
+        if is_wrong or not 0 <= low < high <= 1:
             raise GenerationError(
                 f"Sampler settings out of range: {self}. Expected steps of 1 or more, guidance and history of "
-                "0 or more, noise above 0."
+                "0 or more, an interval that rises within 0 to 1, noise above 0."
             )
 
 
@@ -90,7 +98,8 @@ class _Branches:
         null_beats: Tensor | None,
         settings: SamplerSettings,
     ) -> None:
-        self.network, self.strength = network, settings.guidance_strength
+        self.network = network
+        self.strength, self.interval = settings.guidance_strength, settings.guidance_interval
         self.copies = 2 if self.strength >= 1e-5 else 1
         if self.copies == 2:
             text_ids = torch.cat([text_ids, torch.zeros_like(text_ids)])
@@ -101,31 +110,49 @@ class _Branches:
         self.padding = None if bool(text_valid.all()) else text_valid
         self.past = _Past(_text_pass(network, text_ids, text_valid, style), settings.history_blocks)
 
-    def run(self, latents: Tensor, time: float, first_frame: int) -> tuple[Tensor, list[LayerCache]]:
-        """Velocities of all rows for one block (B, block, C) at one time, and its keys and values."""
-        count, device = latents.shape[1], latents.device
-        span = slice(first_frame, first_frame + count)
-        beats = None if self.beats is None else self.beats[:, span]
-        tokens = self.network.embed_latents(latents.repeat(self.copies, 1, 1), beats)
-        times = torch.full(tokens.shape[:2], time, device=device)
-        positions = torch.arange(span.start, span.stop, device=device)
-        mask = self._mask(count)
-        return self.network(tokens, self.style, times, positions, mask, self.past.joined)  # type: ignore[no-any-return]
+    def guides_at(self, time: float) -> bool:
+        """Whether the step that begins at a flow time is guided."""
+        return self.copies == 2 and self.interval[0] <= time < self.interval[1]
 
-    def guided(self, velocity: Tensor) -> Tensor:
-        """v_c + g (v_c - v_n), or v_c where there is no guidance."""
-        if self.copies == 1:
-            return velocity
-        prompted, null = velocity.chunk(2)
+    def velocity(
+        self, latents: Tensor, time: float, first_frame: int, on_branches: Callable[[Tensor], None]
+    ) -> Tensor:
+        """Where one block (B, block, C) goes from here: v_c + g (v_c - v_n), or v_c where a step is not guided."""
+        copies = 2 if self.guides_at(time) else 1
+        branches, _ = self.run(latents, time, first_frame, copies)
+        on_branches(branches)
+        if copies == 1:
+            return branches
+        prompted, null = branches.chunk(2)
         return prompted + self.strength * (prompted - null)
 
-    def _mask(self, count: int) -> Tensor | None:
+    def remember(self, latents: Tensor, first_frame: int) -> None:
+        """Keep a finished block for those that follow."""
+        self.past.push(self.run(latents, CLEAN_TIME, first_frame, self.copies)[1])
+
+    def run(
+        self, latents: Tensor, time: float, first_frame: int, copies: int
+    ) -> tuple[Tensor, list[LayerCache]]:
+        """Velocities of one block in the prompted branch, or in both, and its keys and values."""
+        rows, count, device = copies * len(latents), latents.shape[1], latents.device
+        span = slice(first_frame, first_frame + count)
+        beats = None if self.beats is None else self.beats[:rows, span]
+        tokens = self.network.embed_latents(latents.repeat(copies, 1, 1), beats)
+        times = torch.full(tokens.shape[:2], time, device=device)
+        positions = torch.arange(span.start, span.stop, device=device)
+        mask, past = self._mask(count, rows), self.past.joined
+        if past is not None:
+            past = [(keys[:rows], values[:rows]) for keys, values in past]
+        return self.network(tokens, self.style[:rows], times, positions, mask, past)  # type: ignore[no-any-return]
+
+    def _mask(self, count: int, rows: int) -> Tensor | None:
         """Hides padding of the text; None where there is none."""
         if self.padding is None or self.past.joined is None:
             return None
-        rows, words = self.padding.shape
+        words = self.padding.shape[1]
         others = self.past.joined[0][0].shape[2] - words + count
-        return torch.cat([self.padding, self.padding.new_ones(rows, others)], dim=1)[:, None, None, :]
+        padding = self.padding[:rows]
+        return torch.cat([padding, padding.new_ones(rows, others)], dim=1)[:, None, None, :]
 
 
 @torch.inference_mode()
@@ -160,7 +187,8 @@ def sample_blocks(
         null_beats: The same for the null branch, which guidance leads away from; None for `beats`.
         time_grid: Flow times of the steps, rising from 0 to 1, `steps` + 1 of them; uniform if None.
         on_step: Called after every step with steps done and in all; may raise to cancel.
-        on_velocity: Called with block, step and the velocities of both branches (2B or B, block, C).
+        on_velocity: Called with block, step and the velocities of both branches (2B, block, C), of the prompted one
+            alone where a step is not guided (B, block, C).
 
     Returns:
         One tensor (frames, C) an item; shorter where the song ended by itself.
@@ -173,15 +201,14 @@ def sample_blocks(
     for block in range(blocks):
         x = noise(block).to(style) * settings.noise_scale
         for step, (now, then) in enumerate(pairwise(grid)):
-            velocity, _ = branches.run(x, now, block * block_frames)
-            on_velocity(block, step, velocity)
-            x = x + (then - now) * branches.guided(velocity)
+            tell = partial(on_velocity, block, step)
+            x = x + (then - now) * branches.velocity(x, now, block * block_frames, tell)
             on_step(block * (len(grid) - 1) + step + 1, blocks * (len(grid) - 1))
         drawn.append(x)
         ended |= _is_end(x[:, -1]).cpu()
         if block == blocks - 1 or (settings.stop_at_end and bool(ended.all())):
             break
-        branches.past.push(branches.run(x, CLEAN_TIME, block * block_frames)[1])
+        branches.remember(x, block * block_frames)
     songs = torch.cat(drawn, dim=1)
     if settings.stop_at_end:
         return [_cut_end(song, block_frames, settings.keep_last_frame)[:frames] for song in songs]

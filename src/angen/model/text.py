@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from angen.model.dit import WIDTH
 
-TABLE_DIMS = 128
+TABLE_DIMS = 256
 TEMPO_DIMS = 12
 WORD_DIMS = 96
+SENTENCE_LENGTH = 12.5  # of a sentence vector beside words and tempo
 MAX_WORDS = 31
 START_ID = 1
 FIRST_WORD_ID = 2
@@ -120,22 +121,22 @@ class WordTable:
     """Mean token vectors of a sentence.
 
     Args:
-        table: One vector a token, (tokens, 128).
+        stored: `table`, one vector a token, int8 (tokens, 256), and `scale`, what each is multiplied by, (tokens, 1).
         tokenizer_file: A `tokenizers` JSON file.
     """
 
-    def __init__(self, table: Tensor, tokenizer_file: Path) -> None:
+    def __init__(self, stored: Mapping[str, Tensor], tokenizer_file: Path) -> None:
         from tokenizers import Tokenizer
 
-        self.table = table.float()
+        self.table, self.scale = stored["table"], stored["scale"].float()
         self._tokenizer: Any = Tokenizer.from_file(str(tokenizer_file))
 
     def vector(self, prompt: str) -> Tensor:
-        """A vector of length 1 (or 0 for no known token), float32 (128,)."""
+        """A vector of length 1 (or 0 for no known token), float32 (256,)."""
         ids = self._tokenizer.encode(prompt, add_special_tokens=False).ids
         if not ids:
             return torch.zeros(TABLE_DIMS)
-        return torch.nn.functional.normalize(self.table[ids].mean(0), dim=0)
+        return torch.nn.functional.normalize((self.table[ids] * self.scale[ids]).mean(0), dim=0)
 
 
 def tempo_features(tempo_bpm: Tensor) -> Tensor:
@@ -163,9 +164,9 @@ class StyleEncoder(nn.Module):
         )
 
     def forward(self, sentence: Tensor, tempo_bpm: Tensor, ids: Tensor) -> Tensor:
-        """Style vectors (B, 512) of sentence vectors (B, 128), tempi (B,), 0 for unknown, and word ids (B, L)."""
+        """Style vectors (B, 512) of sentence vectors (B, 256), tempi (B,), 0 for unknown, and word ids (B, L)."""
         known = (ids >= FIRST_WORD_ID).unsqueeze(-1)
         count = known.sum(1).clamp(min=1)
         words = (self.words(ids) * known).sum(1) / count.sqrt()
-        told = [sentence * TABLE_DIMS**0.5, words, tempo_features(tempo_bpm)]
+        told = [sentence * SENTENCE_LENGTH, words, tempo_features(tempo_bpm)]
         return self.layers(torch.cat(told, dim=-1))  # type: ignore[no-any-return]

@@ -85,7 +85,7 @@ class AngenTiny:
                 remedy="Install Angen again, or make the weights with recipes/angen_tiny.",
             )
         self.words = WordTable(
-            read_tensors(self.folder / "table.safetensors")["table"], self.folder / "tokenizer.json"
+            read_tensors(self.folder / "table.safetensors"), self.folder / "tokenizer.json"
         )
         self._config = config
 
@@ -107,6 +107,7 @@ class AngenTiny:
             lora_targets=LORA_TARGETS,
             licence=str(self._config.get("licence", "Apache-2.0")),
             guidance=float(self._config.get("guidance", 1.5)),
+            guidance_interval=tuple(self._config.get("guidance_interval", (0.0, 1.0))),
             own_styles=OWN_STYLES,
             level=LEVEL,
             history_blocks=int(self._config["crop_blocks"]) - 1,
