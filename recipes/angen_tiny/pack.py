@@ -26,8 +26,8 @@ from recipes.angen_tiny.train_flow import CROP_BLOCKS, NETWORK
 WEIGHTS = Path("src/angen/model/weights/angen-tiny")
 # Chosen with `evaluate`, which reads them from model.json: prompts are obeyed more with more guidance and less noise,
 # and with both the Fréchet distance to real music grows, diversity falls and pieces come nearer to training windows.
-GUIDANCE, NOISE_SCALE = 9.0, 1.1
-GUIDANCE_INTERVAL = (0.1, 0.8)
+GUIDANCE, NOISE_SCALE = 8.0, 1.1
+GUIDANCE_INTERVAL, GUIDANCE_RESCALE = (0.1, 0.8), 0.7
 LICENCE = "CC-BY-SA-4.0"  # what it learnt from includes works under CC BY-SA
 STYLE_SPACE = Path("src/angen/analysis/style_space.npz")
 
@@ -53,6 +53,7 @@ def pack_weights(codec: Path, flow: Path, text: Path, out: Path = WEIGHTS) -> No
         "noise_scale": NOISE_SCALE,
         "guidance": GUIDANCE,
         "guidance_interval": GUIDANCE_INTERVAL,
+        "guidance_rescale": GUIDANCE_RESCALE,
         "licence": LICENCE,
     }
     write_json(out / "model.json", {**NETWORK, **facts})

@@ -50,6 +50,7 @@ def close(ours, theirs, atol=5e-5):
         {"guidance_interval": (0.5, 0.5)},
         {"guidance_interval": (-0.1, 0.5)},
         {"guidance_interval": (0.5, 1.1)},
+        {"guidance_rescale": 1.1},
         {"history_blocks": -1},
         {"noise_scale": 0},
     ],
@@ -108,6 +109,28 @@ def test_guidance_acts_within_its_interval_and_costs_nothing_outside(asked, inte
             prompted, null = branches[:2], branches[-2:]  # the same where a step is not guided
             x = x + 0.25 * (prompted + 1.5 * (prompted - null))
         close(torch.stack(songs)[:, 3 * block : 3 * block + 3], x)
+
+
+@pytest.mark.parametrize("rescale", [0.4, 1.0])
+def test_rescaling_brings_guided_music_back_to_the_spread_of_the_prompted(asked, rescale):
+    def ends(settings):
+        seen = []
+        song = asked.draw(settings, frames=3, on_velocity=lambda block, step, velocity: seen.append(velocity))
+        return torch.stack(song), asked.noise[0] + seen[0][:2]
+
+    guided, prompted = ends(SamplerSettings(steps=1, guidance_strength=3.0))
+    rescaled, _ = ends(SamplerSettings(steps=1, guidance_strength=3.0, guidance_rescale=rescale))
+    gain = 1 + rescale * (prompted.std(dim=(1, 2), keepdim=True) / guided.std(dim=(1, 2), keepdim=True) - 1)
+    assert float((gain - 1).abs().min()) > 1e-2
+    close(rescaled, gain * guided)
+
+
+def test_rescaling_changes_nothing_where_a_step_is_not_guided(asked):
+    plain, rescaled = (
+        asked.draw(SamplerSettings(steps=2, guidance_strength=0, guidance_rescale=rescale))
+        for rescale in (0, 1)
+    )
+    assert all(map(torch.equal, plain, rescaled))
 
 
 def test_the_branches_of_a_song_stay_apart_where_no_step_is_guided(asked):

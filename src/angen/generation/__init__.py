@@ -110,6 +110,7 @@ def sample_latents(
         steps=first.steps,
         guidance_strength=facts.guidance if first.guidance is None else first.guidance,
         guidance_interval=facts.guidance_interval,
+        guidance_rescale=facts.guidance_rescale,
         history_blocks=facts.history_blocks,
         noise_scale=facts.noise_scale if first.noise_scale is None else first.noise_scale,
         stop_at_end=may_end and facts.ends_songs,

@@ -39,6 +39,7 @@ class ModelFacts:
         noise_scale: Deviation of the starting noise that gives music of the right level.
         guidance: Strength of the prompt that serves it well.
         guidance_interval: Flow times between which guidance serves it well.
+        guidance_rescale: How far guided music is brought back to the deviation of unguided music.
         own_styles: Prompts of music it makes by itself; drawn so that an adapter does not forget it.
         level: Root mean square of the music it was trained on, to which songs are brought; None for as they are.
         sings: Whether it takes lyrics.
@@ -63,6 +64,7 @@ class ModelFacts:
     noise_scale: float
     guidance: float = 1.5
     guidance_interval: tuple[float, float] = (0.0, 1.0)
+    guidance_rescale: float = 0.0
     own_styles: tuple[str, ...] = ()
     level: float | None = None
     sings: bool = False

@@ -3,7 +3,8 @@
 Both guidance branches run as one batch of twice the size. Items of a batch are independent songs.
 
 Source: "DiffRhythm 2" (arXiv:2510.22950); guidance as in Ho & Salimans 2022 (arXiv:2207.12598), within an
-interval as in Kynkäänniemi et al. 2024 (arXiv:2404.07724).
+interval as in Kynkäänniemi et al. 2024 (arXiv:2404.07724), rescaled as in Lin et al. 2023 (arXiv:2305.08891), here in
+the music that a velocity leads to.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class SamplerSettings:
         steps: Euler steps a block, at least 1. The reference program's `steps` counts grid points, one more.
         guidance_strength: g in v = v_c + g (v_c − v_n); 0 is no guidance, 2 what others call scale 3.
         guidance_interval: Flow times from which to which steps are guided, the last excluded; 0 is noise, 1 music.
+        guidance_rescale: How far, 0 to 1, guided music is brought back to the deviation of unguided music.
         history_blocks: Past blocks a block may see; 0 for all of them.
         noise_scale: Standard deviation of the starting noise; 1 is the model's own.
         stop_at_end: End a song where the model writes end-of-song frames (all values one).
@@ -40,6 +42,7 @@ class SamplerSettings:
     steps: int = 16
     guidance_strength: float = 2.0
     guidance_interval: tuple[float, float] = (0.0, 1.0)
+    guidance_rescale: float = 0.0
     history_blocks: int = 0
     noise_scale: float = 1.0
     stop_at_end: bool = False
@@ -51,10 +54,10 @@ class SamplerSettings:
         is_wrong = (
             self.steps < 1 or self.guidance_strength < 0 or self.history_blocks < 0 or self.noise_scale <= 0
         )
-        if is_wrong or not 0 <= low < high <= 1:
+        if is_wrong or not 0 <= low < high <= 1 or not 0 <= self.guidance_rescale <= 1:
             raise GenerationError(
                 f"Sampler settings out of range: {self}. Expected steps of 1 or more, guidance and history of "
-                "0 or more, an interval that rises within 0 to 1, noise above 0."
+                "0 or more, an interval that rises within 0 to 1, a rescaling of 0 to 1, noise above 0."
             )
 
 
@@ -100,6 +103,7 @@ class _Branches:
     ) -> None:
         self.network = network
         self.strength, self.interval = settings.guidance_strength, settings.guidance_interval
+        self.rescale = settings.guidance_rescale
         self.copies = 2 if self.strength >= 1e-5 else 1
         if self.copies == 2:
             text_ids = torch.cat([text_ids, torch.zeros_like(text_ids)])
@@ -124,7 +128,16 @@ class _Branches:
         if copies == 1:
             return branches
         prompted, null = branches.chunk(2)
-        return prompted + self.strength * (prompted - null)
+        guided = prompted + self.strength * (prompted - null)
+        return self._rescaled(guided, prompted, latents, time) if self.rescale else guided
+
+    def _rescaled(self, guided: Tensor, prompted: Tensor, latents: Tensor, time: float) -> Tensor:
+        """Guidance makes music louder and denser than it means to: bring back its spread, not its direction."""
+        left = 1 - time
+        music, plain = latents + left * guided, latents + left * prompted
+        spread, wanted = (x.std(dim=(1, 2), keepdim=True) for x in (music, plain))
+        gain = 1 + self.rescale * (wanted / spread.clamp(min=1e-6) - 1)
+        return (gain * music - latents) / left
 
     def remember(self, latents: Tensor, first_frame: int) -> None:
         """Keep a finished block for those that follow."""

@@ -108,6 +108,7 @@ class AngenTiny:
             licence=str(self._config.get("licence", "Apache-2.0")),
             guidance=float(self._config.get("guidance", 1.5)),
             guidance_interval=tuple(self._config.get("guidance_interval", (0.0, 1.0))),
+            guidance_rescale=float(self._config.get("guidance_rescale", 0.0)),
             own_styles=OWN_STYLES,
             level=LEVEL,
             history_blocks=int(self._config["crop_blocks"]) - 1,

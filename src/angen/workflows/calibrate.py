@@ -25,7 +25,7 @@ from angen.training import TrainingClip
 from angen.workflows.compare import load_style_space, wanted_prompts
 from angen.workflows.latents import levelled_clip
 
-GUIDANCES = (0.0, 1.0, 2.5, 4.0, 6.0, 9.0)
+GUIDANCES = (0.0, 1.0, 2.5, 4.0, 6.0, 8.0)
 NOISE_SCALES = (0.9, 1.0, 1.1, 1.2, 1.3)
 PIECES = 12
 MOST_CLIPS = 40
