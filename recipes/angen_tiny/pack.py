@@ -27,7 +27,7 @@ WEIGHTS = Path("src/angen/model/weights/angen-tiny")
 # Chosen with `evaluate`, which reads them from model.json: prompts are obeyed more with more guidance and less noise,
 # and with both the Fréchet distance to real music grows, diversity falls and pieces come nearer to training windows.
 GUIDANCE, NOISE_SCALE = 8.0, 1.1
-GUIDANCE_INTERVAL, GUIDANCE_RESCALE = (0.1, 0.8), 0.7
+GUIDANCE_INTERVAL, GUIDANCE_RESCALE = (0.1, 0.8), 0.4
 LICENCE = "CC-BY-SA-4.0"  # what it learnt from includes works under CC BY-SA
 STYLE_SPACE = Path("src/angen/analysis/style_space.npz")
 
