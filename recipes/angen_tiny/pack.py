@@ -24,8 +24,9 @@ from recipes.angen_tiny.corpus import load_corpus
 from recipes.angen_tiny.train_flow import CROP_BLOCKS, NETWORK
 
 WEIGHTS = Path("src/angen/model/weights/angen-tiny")
-# Chosen with `evaluate`, which reads them from model.json: prompts are obeyed more with more guidance and less noise,
-# and with both the Fréchet distance to real music grows, diversity falls and pieces come nearer to training windows.
+# Chosen with `evaluate`, which reads them from model.json. Prompts are obeyed more with more guidance, at the price of
+# level and of Fréchet distance to real music; with less noise, or more rescaling, diversity falls and pieces come
+# nearer to training windows.
 GUIDANCE, NOISE_SCALE = 8.0, 1.1
 GUIDANCE_INTERVAL, GUIDANCE_RESCALE = (0.1, 0.8), 0.4
 LICENCE = "CC-BY-SA-4.0"  # what it learnt from includes works under CC BY-SA
