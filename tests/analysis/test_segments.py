@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angen.analysis import Analysis, analyze_audio, suggest_segments
+from angen.analysis.segments import checkerboard
 from angen.audio import Audio
 
 UNHEARD = Analysis(
@@ -141,3 +142,29 @@ def test_a_cut_falls_into_a_rest_rather_than_a_note(make_chords):
     cuts = [segment.start_s for segment in suggest_segments(audio, heard)[1:]]
     assert cuts
     assert any(13.3 <= cut <= 14.1 or 29.3 <= cut <= 30.1 for cut in cuts)
+
+
+class TestCheckerboard:
+    @given(steps=st.integers(1, 200), reach=st.integers(1, 40), seed=st.integers(0, 99))
+    def test_it_is_the_difference_of_tapered_sums(self, steps, reach, seed):
+        features = np.random.default_rng(seed).normal(size=(steps, 3))
+        unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+        weights = np.exp(-0.5 * ((np.arange(reach) + 0.5) / (0.5 * reach)) ** 2)
+
+        def at(step):
+            return unit[np.clip(step, 0, steps - 1)]
+
+        expected = [
+            np.square(sum(w * (at(t + i) - at(t - 1 - i)) for i, w in enumerate(weights))).sum()
+            for t in range(steps)
+        ]
+        assert checkerboard(features, reach) == pytest.approx(expected, abs=1e-9)
+
+    def test_what_is_near_counts_more_than_what_is_far(self):
+        def change_before_a_blip(distance):
+            features = np.tile([1.0, 0.0], (100, 1))
+            features[50 + distance] = [0.0, 1.0]
+            return checkerboard(features, 20)[50]
+
+        changes = [change_before_a_blip(distance) for distance in range(20)]
+        assert all(near > far > 0 for near, far in pairwise(changes))

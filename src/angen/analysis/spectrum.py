@@ -31,7 +31,7 @@ LISTENING_RMS = 0.1
 BRIGHT_END_HZ = 8000.0  # resampling to 22,050 Hz spares what lies below
 ONSET_LEAD_FRAMES = 1.7  # the flux at frame t tells of an onset about this much later
 _GROUPS = (slice(0, 18), slice(18, 28), slice(28, 36))  # of mel bands
-BLOCK_SAMPLES = 2**17  # of windowed signal at a time: what fits the cache
+BLOCK_SAMPLES = 2**18  # of windowed signal at a time: what fits the cache
 
 
 def listening_signal(audio: Audio) -> Float:
@@ -95,14 +95,18 @@ def magnitude_blocks(
 
     Yields:
         The number of the first frame, and magnitudes of shape (frames of the block, bins), size / 2 + 1 of them
-        if all are wanted. All blocks together have 1 + samples // hop frames.
+        if all are wanted. All blocks together have 1 + samples // hop frames. The next block overwrites them.
     """
     window = np.hanning(size).astype(np.float32)
     block = max(1, BLOCK_SAMPLES // size)
+    windowed = np.empty((block, size), np.float32)
+    magnitudes = np.empty((block, size // 2 + 1), np.float32)[:, bins]
     for start, frames in _frames(signal, size, hop):
         for first in range(0, len(frames), block):
-            windowed = frames[first : first + block] * window
-            yield start + first, np.abs(scipy.fft.rfft(windowed, axis=1, overwrite_x=True)[:, bins])
+            here = frames[first : first + block]
+            np.multiply(here, window, out=windowed[: len(here)])
+            spectra = scipy.fft.rfft(windowed[: len(here)], axis=1, overwrite_x=True)
+            yield start + first, np.abs(spectra[:, bins], out=magnitudes[: len(here)])
 
 
 def _frames(signal: Float, size: int, hop: int) -> Iterator[tuple[int, Float]]:

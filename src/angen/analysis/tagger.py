@@ -80,7 +80,8 @@ def tag_features(spectrum: Spectrum, harmony: Harmony) -> Array:
     flux = np.ascontiguousarray(spectrum.flux.T)
     quantiles = _quantiles(heard, (0.1, 0.9))
     bursts = _quantiles(flux, (0.97,))[0]
-    steady = np.abs(np.diff(level, axis=1)).mean(axis=1) if level.shape[1] > 1 else np.zeros(len(level))
+    steps = level[:, 1:] - level[:, :-1]
+    steady = np.abs(steps, out=steps).mean(axis=1) if steps.size else np.zeros(len(level))
     votes = harmony.chroma / np.maximum(harmony.chroma.sum(axis=1, keepdims=True), 1e-9)
     profile = np.sort(votes.mean(axis=0))[::-1]
     bass = np.sort(harmony.bass / max(float(harmony.bass.sum()), 1e-9))[::-1]

@@ -71,7 +71,7 @@ def propose_tempo(spectrum: Spectrum) -> Proposal | None:
 
 def onset_strength(flux: Float) -> Float:
     """Mean flux over all bands, shape (frames,)."""
-    return np.asarray(flux.mean(axis=1))
+    return np.asarray(flux @ np.full(flux.shape[1], 1 / flux.shape[1], np.float32))
 
 
 def _periodicity(flux: Float) -> tuple[Array, Array, Array]:
@@ -85,9 +85,12 @@ def _periodicity(flux: Float) -> tuple[Array, Array, Array]:
     length = scipy.fft.next_fast_len(2 * window, real=True)
     taper = np.maximum(window - np.arange(window), 0.2 * window) / window
     total, bands, onsets = np.zeros(window), np.zeros((len(_BANDS), window)), np.zeros(len(_BANDS))
-    until = np.concatenate([np.zeros((len(flux), 1), np.float32), np.cumsum(flux, axis=1)], axis=1)
-    for group, (low, high, weight) in enumerate(_BANDS):
-        envelope = _sharpened((until[:, high] - until[:, low]) / np.float32(high - low))
+    shares = np.zeros((flux.shape[1], len(_BANDS)), np.float32)
+    for group, (low, high, _) in enumerate(_BANDS):
+        shares[low:high, group] = 1 / (high - low)
+    envelopes = np.ascontiguousarray((flux @ shares).T)
+    for group, (_, _, weight) in enumerate(_BANDS):
+        envelope = _sharpened(envelopes[group])
         inner = envelope[1:-1]
         onsets[group] = np.sum((inner > envelope[:-2]) & (inner >= envelope[2:]) & (inner > 0.5))
         starts = range(0, len(envelope) - window + 1, max(1, window // 2))
