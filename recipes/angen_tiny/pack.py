@@ -29,6 +29,9 @@ WEIGHTS = Path("src/angen/model/weights/angen-tiny")
 # nearer to training windows.
 GUIDANCE, NOISE_SCALE = 8.0, 1.1
 GUIDANCE_INTERVAL, GUIDANCE_RESCALE = (0.1, 0.8), 0.4
+KEY_CONTRAST = (
+    0.75  # of the opposite of a stated key in what guidance leads away from; more takes it further from music
+)
 LICENCE = "CC-BY-SA-4.0"  # what it learnt from includes works under CC BY-SA
 STYLE_SPACE = Path("src/angen/analysis/style_space.npz")
 
@@ -55,6 +58,7 @@ def pack_weights(codec: Path, flow: Path, text: Path, out: Path = WEIGHTS) -> No
         "guidance": GUIDANCE,
         "guidance_interval": GUIDANCE_INTERVAL,
         "guidance_rescale": GUIDANCE_RESCALE,
+        "key_contrast": KEY_CONTRAST,
         "licence": LICENCE,
     }
     write_json(out / "model.json", {**NETWORK, **facts})

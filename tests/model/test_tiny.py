@@ -149,6 +149,14 @@ def test_decoded_sound_is_mono_and_within_full_scale(small_model):
     assert np.abs(audio.samples).max() <= 1
 
 
+@pytest.mark.parametrize("gain", [0.25, 4.0])
+def test_what_is_too_loud_is_made_softer_and_not_clipped(small_model, monkeypatch, gain):
+    wave = gain * torch.linspace(-0.5, 0.5, 1920)[None]
+    monkeypatch.setattr(small_model.codec, "decode", lambda latents: wave)
+    samples = small_model.decode(torch.zeros(1, 8)).samples
+    np.testing.assert_allclose(samples, wave.numpy() / max(gain / 2, 1), atol=1e-6)
+
+
 # Conditions
 
 
@@ -352,6 +360,33 @@ def test_a_song_is_as_long_as_asked_to_the_frame(small_model, seconds, frames):
 def test_every_piece_needs_its_seed(small_model):
     with pytest.raises(GenerationError, match="2 pieces"):
         small_model.sample([small_model.conditions("calypso")] * 2, 1.0, FAST, [1])
+
+
+@pytest.mark.parametrize(("contrast", "told"), [(0.75, -0.75), (None, 0.0)])
+def test_guidance_leads_away_from_the_opposite_of_the_key(
+    small_model_folder, tmp_path, monkeypatch, contrast, told
+):
+    folder, seen = shutil.copytree(small_model_folder, tmp_path / "model", symlinks=True), {}
+    config = json.loads((folder / "model.json").read_text())
+    added = {} if contrast is None else {"key_contrast": contrast}
+    (folder / "model.json").write_text(json.dumps(config | added))
+    model = AngenTiny(folder)
+    monkeypatch.setattr(tiny_room, "sample_blocks", lambda network, **asked: seen.update(asked) or [])
+    features = torch.rand(1, 10, 41)
+    model.sample([model.conditions("calypso")], 0.8, FAST, [1], beats=features)
+    led_from = seen["null_beats"][:, :10]
+    assert torch.equal(led_from[..., :7], features[..., :7])
+    assert not led_from[..., 7:17].any()
+    torch.testing.assert_close(led_from[..., 17:], told * features[..., 17:])
+
+
+def test_a_network_that_knows_no_keys_is_led_away_from_the_form_alone(small_model, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(tiny_room, "sample_blocks", lambda network, **asked: seen.update(asked) or [])
+    features = torch.rand(1, 10, 17)
+    small_model.sample([small_model.conditions("calypso")], 0.8, FAST, [1], beats=features)
+    assert torch.equal(seen["null_beats"][:, :10, :7], features[..., :7])
+    assert not seen["null_beats"][:, :10, 7:].any()
 
 
 @pytest.mark.parametrize("frames", [4, 5, 6])

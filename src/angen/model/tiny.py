@@ -23,7 +23,7 @@ from angen.files import content_hash, safe_name
 from angen.model import codec as codec_room
 from angen.model.beats import BEAT_DIM, beat_features
 from angen.model.flow import kept_loss, mix
-from angen.model.form import form_features
+from angen.model.form import FORM_DIM, form_features
 from angen.model.keys import KEY_DIM, key_features
 from angen.model.music_model import (
     LORA_TARGETS,
@@ -121,9 +121,9 @@ class AngenTiny:
         return self.codec.encode(torch.tensor(mono.samples))[0].clone()
 
     def decode(self, latents: Tensor) -> Audio:
-        """Mono sound at 24 kHz of latents (frames, channels), kept within ±1."""
-        samples = self.codec.decode(latents.unsqueeze(0)).clamp(-1, 1)
-        return Audio(samples.numpy(), codec_room.RATE_HZ)
+        """Mono sound at 24 kHz of latents (frames, channels), made softer as a whole where it would exceed ±1."""
+        samples = self.codec.decode(latents.unsqueeze(0))
+        return Audio((samples / samples.abs().max().clamp(min=1)).numpy(), codec_room.RATE_HZ)
 
     def open_decoder(self) -> OpenDecoder:
         """The decoder with gradients to the latents; its phases follow the magnitudes and have none."""
@@ -217,11 +217,6 @@ class AngenTiny:
         frames = max(1, math.ceil(duration_s * codec_room.LATENT_RATE_HZ - 1e-6))
         if beats is not None and beats.shape[1] % block:
             beats = torch.nn.functional.pad(beats, (0, 0, 0, -beats.shape[1] % block))
-        formless = None
-        if (
-            beats is not None
-        ):  # so that guidance brings out sections, endings and the key, while the beat stays
-            formless = torch.cat([beats[..., :BEAT_DIM], torch.zeros_like(beats[..., BEAT_DIM:])], dim=-1)
         return sample_blocks(
             self.network.transformer,
             text_ids=batch.text_ids,
@@ -232,9 +227,20 @@ class AngenTiny:
             settings=settings,
             noise=lambda _: torch.stack([torch.randn(block, channels, generator=g) for g in sources]),
             beats=beats,
-            null_beats=formless,
+            null_beats=None if beats is None else self._null_features(beats),
             on_step=on_step,
         )
+
+    def _null_features(self, features: Tensor) -> Tensor:
+        """What the branch that guidance leads away from is told of each frame, shape (..., features).
+
+        The beat, so that it stays; no form; and something of the opposite of the key, which is heeded more for it.
+        """
+        null = torch.zeros_like(features)
+        null[..., :BEAT_DIM] = features[..., :BEAT_DIM]
+        key = slice(BEAT_DIM + FORM_DIM, None)
+        null[..., key] = -float(self._config.get("key_contrast", 0.0)) * features[..., key]
+        return null
 
 
 def packaged_weights() -> Path:

@@ -110,7 +110,7 @@ class TrainConfig:
     speed_shifts: tuple[int, ...] = (-2, -1, 1, 2)
     speed_share: float = 0.5
     replay_share: float = 0.0
-    patience: int = 4
+    patience: int = 8
     min_gain: float = 0.0
     log_every: int = 10
     checkpoint_every: int = 500

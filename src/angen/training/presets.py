@@ -44,7 +44,7 @@ PRESETS: dict[str, Preset] = {
     "thorough": Preset(
         "the night is long and the songs are many", 85_000, 20, 80,
         {
-            "batch_size": 8, "rank": 32, "alpha": 64.0, "ema": 0.99, "scheduler": "wsd", "patience": 8,
+            "batch_size": 8, "rank": 32, "alpha": 64.0, "ema": 0.99, "scheduler": "wsd",
             "checkpoint_every": 200, "validate_every": 2, "replay_share": 0.1,
         },
     ),

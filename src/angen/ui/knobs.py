@@ -56,7 +56,7 @@ MAIN = (
 ADVANCED = (
     Knob("max_steps", "Steps in all", "whole", None, "In place of epochs; 0 for epochs."),
     Knob("accumulation", "Accumulation", "whole", 1, "Batches of one step."),
-    Knob("patience", "Patience", "whole", 4, "Validations without a gain that end a run; 0 for never."),
+    Knob("patience", "Patience", "whole", 8, "Validations without a gain that end a run; 0 for never."),
     Knob("warmup_steps", "Warm-up steps", "whole", 20, "In which the rate rises."),
     Knob("scheduler", "Scheduler", "choice", "cosine", "How the rate falls.", choices=SCHEDULERS),
     Knob("optimiser", "Optimiser", "choice", "adamw", "Some are extras.", choices=OPTIMISERS),
