@@ -207,10 +207,8 @@ def checkerboard(features: NDArray[np.float64], reach: int) -> NDArray[np.float6
     after = np.exp(-0.5 * ((np.arange(reach) + 0.5) / (0.5 * reach)) ** 2)
     kernel = np.concatenate([-after[::-1], after])
     padded = np.pad(unit, ((reach, reach + _BAND_STEPS), (0, 0)), mode="edge")
-    band = np.zeros(
-        (_BAND_STEPS, _BAND_STEPS + 2 * reach)
-    )  # many steps as one product: faster than by spectra
-    for step in range(_BAND_STEPS):
+    band = np.zeros((_BAND_STEPS, _BAND_STEPS + 2 * reach))
+    for step in range(_BAND_STEPS):  # many steps as one product: faster than by spectra
         band[step, step : step + 2 * reach] = kernel
     parts = [band @ padded[at : at + band.shape[1]] for at in range(0, len(unit), _BAND_STEPS)]
     change = np.concatenate(parts)[: len(unit)]

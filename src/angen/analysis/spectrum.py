@@ -100,7 +100,7 @@ def magnitude_blocks(
     window = np.hanning(size).astype(np.float32)
     block = max(1, BLOCK_SAMPLES // size)
     windowed = np.empty((block, size), np.float32)
-    magnitudes = np.empty((block, size // 2 + 1), np.float32)[:, bins]
+    magnitudes = np.empty((block, len(range(size // 2 + 1)[bins])), np.float32)
     for start, frames in _frames(signal, size, hop):
         for first in range(0, len(frames), block):
             here = frames[first : first + block]
