@@ -59,7 +59,7 @@ KNOBS = (
     Knob("audio_seconds", float, "none", "Seconds of audio heard in all, in place of epochs.", LENGTH),
     Knob("batch_size", int, "4", "Crops of one pass.", LENGTH, 1),
     Knob("accumulation", int, "1", "Batches whose gradients make one step.", LENGTH, 1),
-    Knob("patience", int, "4", "Validations without a new best that end a run; 0 for never.", LENGTH, 0),
+    Knob("patience", int, "8", "Validations without a new best that end a run; 0 for never.", LENGTH, 0),
     Knob("min_gain", float, "0", "How far held-out loss must fall to count for patience.", LENGTH),
     Knob("learning_rate", float, "the model's own: 1e-3 for angen-tiny", "Peak learning rate.", LEARNING),
     Knob("scheduler", str, "cosine", "cosine, linear, constant, or wsd (constant, then linear).", LEARNING),
