@@ -22,7 +22,7 @@ def end_jobs(home: Path) -> None:
             os.kill(int(folder.name), signal.SIGTERM)
             while _is_there(folder, words):
                 time.sleep(0.02)
-            LocalBackend().bury([])
+            LocalBackend().bury(home, [])
     if (home / "angen.db").exists():
         store = open_store(Settings(home))
         for job in store.list(ACTIVE):

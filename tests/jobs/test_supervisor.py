@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from angen.jobs import Job, JobStore, Supervisor, attempts, ensure_supervisor, is_supervised
-from angen.jobs.backend import LocalBackend, mark_of
+from angen.jobs.backend import LocalBackend, mark_of, start_apart
 from angen.jobs.records import Worker
 from angen.settings import Settings
 
@@ -292,6 +292,25 @@ class TestWishes:
         kill(wait(job, until=working), signal.SIGTERM)
         done = wait(job)
         assert (done.state, done.attempt, done.crashes) == ("succeeded", 2, 0)
+
+
+class TestBurying:
+    """A server that lets go of its own dead workers must not forget how those of another workspace ended."""
+
+    @pytest.mark.parametrize(("other", "code"), [(True, 3), (False, None)])
+    def test_only_the_workspace_that_asks_forgets(
+        self, tmp_path: Path, other: bool, code: int | None
+    ) -> None:
+        backend, homes = LocalBackend(), [tmp_path / "one", tmp_path / "other"]
+        for home in homes:
+            home.mkdir()
+        pid = start_apart(["-c", "raise SystemExit(3)"], homes[0] / "log", homes[0])
+        until = time.monotonic() + 30
+        while mark_of(pid) is not None and time.monotonic() < until:
+            time.sleep(0.01)
+        backend.bury(homes[other], [])
+        status = backend.poll(Worker(pid, "its mark"))
+        assert (status.is_alive, status.exit_code) == (False, code)
 
 
 class TestSupervisors:

@@ -109,7 +109,7 @@ async def _care(studio: Studio) -> None:
     """See to it that somebody looks after the jobs: a process of its own, which outlives this one."""
 
     def look() -> None:
-        LocalBackend().bury([])
+        LocalBackend().bury(studio.settings.home, [])
         with suppress(AngenError, OSError):  # a full disk for a while: the next look may do
             if studio.store.has_work():
                 ensure_supervisor(studio.settings)

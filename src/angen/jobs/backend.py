@@ -54,12 +54,12 @@ class JobBackend(Protocol):
     def kill(self, worker: Worker, number: signal.Signals) -> None:
         """Send a signal to a worker and all it started; nothing happens if it is gone."""
 
-    def bury(self, held: Collection[Worker]) -> None:
-        """Let go of workers that are dead; how those of `held` ended is still to be asked."""
+    def bury(self, home: Path, held: Collection[Worker]) -> None:
+        """Let go of a workspace's workers that are dead; how those of `held` ended is still to be asked."""
 
 
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""Of this process, whoever started them: each is buried when it is polled."""
+_children: dict[int, tuple[Path, subprocess.Popen[bytes]]] = {}
+"""Of this process, whoever started them, and for which workspace: each is buried when it is polled."""
 _guard = threading.Lock()
 
 
@@ -82,7 +82,7 @@ class LocalBackend:
     def poll(self, worker: Worker) -> WorkerStatus:
         """Whether it lives, by its number and by when it began."""
         with _guard:
-            child = _children.get(worker.pid)
+            child = _children[worker.pid][1] if worker.pid in _children else None
             mark = mark_of(worker.pid)
             code = None if child is None else child.poll()  # after the look: it may have ended in between
             if code is not None:
@@ -100,12 +100,12 @@ class LocalBackend:
         except (ProcessLookupError, PermissionError):
             return
 
-    def bury(self, held: Collection[Worker]) -> None:
-        """Wait for dead children, so that none stays as a zombie."""
+    def bury(self, home: Path, held: Collection[Worker]) -> None:
+        """Wait for dead children, so that none stays as a zombie; those of other workspaces are not ours to forget."""
         kept = {worker.pid for worker in held}
         with _guard:
-            for pid, child in list(_children.items()):
-                if child.poll() is not None and pid not in kept:
+            for pid, (whose, child) in list(_children.items()):
+                if whose == home and pid not in kept and child.poll() is not None:
                     del _children[pid]
 
 
@@ -122,7 +122,7 @@ def start_apart(words: Sequence[str], log: Path, home: Path) -> int:
             start_new_session=True,
         )
     with _guard:
-        _children[child.pid] = child
+        _children[child.pid] = home, child
     return child.pid
 
 

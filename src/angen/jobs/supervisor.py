@@ -128,7 +128,7 @@ class Supervisor:
         if now - self._ticked_s > max(self.limits.stale_s / 2, 4 * self.limits.tick_s):
             self._watches.clear()  # it was frozen itself, perhaps with its workers: their silence proves nothing
         active = store.list(ACTIVE, limit=1000)
-        self.backend.bury([job.worker for job in active if job.worker])
+        self.backend.bury(self.settings.home, [job.worker for job in active if job.worker])
         for job in active:
             self._look_after(store, job)
         self._watches = {job.id: self._watches[job.id] for job in active if job.id in self._watches}
