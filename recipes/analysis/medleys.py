@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from angen.analysis import analyze_audio
@@ -29,8 +28,7 @@ Wave = NDArray[np.float32]
 
 def waves_in(folders: Sequence[Path]) -> list[Wave]:
     """Every recording below the folders that is long enough for an excerpt, in mono."""
-    heard = [read_audio(path) for path in find_audio(folders)]
-    waves = [soxr.resample(audio.mono().samples[0], audio.rate_hz, RATE_HZ) for audio in heard]
+    waves = [read_audio(path).mono().resampled(RATE_HZ).samples[0] for path in find_audio(folders)]
     return [wave for wave in waves if len(wave) > (SHORTEST_S + 1) * RATE_HZ]
 
 

@@ -29,9 +29,7 @@ WEIGHTS = Path("src/angen/model/weights/angen-tiny")
 # nearer to training windows.
 GUIDANCE, NOISE_SCALE = 8.0, 1.1
 GUIDANCE_INTERVAL, GUIDANCE_RESCALE = (0.1, 0.8), 0.4
-KEY_CONTRAST = (
-    0.75  # of the opposite of a stated key in what guidance leads away from; more takes it further from music
-)
+KEY_CONTRAST = 0.75  # of the opposite of a stated key in what guidance leads away from
 LICENCE = "CC-BY-SA-4.0"  # what it learnt from includes works under CC BY-SA
 STYLE_SPACE = Path("src/angen/analysis/style_space.npz")
 

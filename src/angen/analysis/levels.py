@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import scipy.fft
@@ -102,8 +103,13 @@ def _thinned(
 def _sums_of(samples: NDArray[np.float32], every: int) -> NDArray[np.float32]:
     """Sums of each `every` samples, of which there must be a multiple; several a row, which is faster."""
     several = _SUMS_AT_ONCE if len(samples) % (every * _SUMS_AT_ONCE) == 0 else 1
-    ones = np.kron(np.eye(several, dtype=np.float32), np.ones((every, 1), np.float32))
-    return np.asarray(samples.reshape(-1, every * several) @ ones).reshape(-1)
+    return np.asarray(samples.reshape(-1, every * several) @ _adding(every, several)).reshape(-1)
+
+
+@cache
+def _adding(every: int, several: int) -> NDArray[np.float32]:
+    """What a row is multiplied by for `several` sums of `every` samples; shape (every * several, several)."""
+    return np.kron(np.eye(several), np.ones((every, 1))).astype(np.float32)
 
 
 def _taken_from_low_sounds(rate_hz: int, every: int, size: int) -> tuple[float, NDArray[np.float32]]:

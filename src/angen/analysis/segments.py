@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.signal import oaconvolve
 
 from angen.analysis.key import FRAME_RATE_HZ as CHROMA_RATE_HZ
 from angen.analysis.key import Harmony, harmony_of
@@ -27,7 +28,6 @@ SHORTEST_S, LONGEST_S = 10.0, 30.0
 
 _GRID_S = 0.25
 _STEP_S = 0.1
-_BAND_STEPS = 64
 _NOVELTY_REACHES_S = (8.0, 1.5)
 _MOMENT_SHARE, _CLEAR, _SEAM, _AT_CHANGE = 0.5, 0.3, 0.7, 0.0
 _OFF_BEAT, _OFF_BAR = 1.5, 0.75
@@ -204,14 +204,10 @@ def checkerboard(features: NDArray[np.float64], reach: int) -> NDArray[np.float6
         Squared difference of the weighted sums, shape (steps,).
     """
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
-    after = np.exp(-0.5 * ((np.arange(reach) + 0.5) / (0.5 * reach)) ** 2)
-    kernel = np.concatenate([-after[::-1], after])
-    padded = np.pad(unit, ((reach, reach + _BAND_STEPS), (0, 0)), mode="edge")
-    band = np.zeros((_BAND_STEPS, _BAND_STEPS + 2 * reach))
-    for step in range(_BAND_STEPS):  # many steps as one product: faster than by spectra
-        band[step, step : step + 2 * reach] = kernel
-    parts = [band @ padded[at : at + band.shape[1]] for at in range(0, len(unit), _BAND_STEPS)]
-    change = np.concatenate(parts)[: len(unit)]
+    weights = np.exp(-0.5 * ((np.arange(reach) + 0.5) / (0.5 * reach)) ** 2)
+    padded = np.pad(unit, ((reach, reach), (0, 0)), mode="edge")
+    kernel = np.concatenate([weights[::-1], -weights])[:, None]  # convolution turns it round
+    change = oaconvolve(padded, kernel, mode="valid", axes=0)[: len(unit)]
     return np.asarray(np.einsum("ij,ij->i", change, change))
 
 
